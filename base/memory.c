@@ -1,0 +1,35 @@
+#include "base/memory.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
+{
+    *p = NULL;
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT)
+        return sc_fail(SC_ERR_MEMORY, "%s: %zu elements of %zu bytes overflow", what, count, size);
+    if (bytes == 0)
+        return SC_OK;
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *p = aligned_alloc(ALIGNMENT, bytes);
+    if (!*p)
+        return sc_fail(SC_ERR_MEMORY, "%s: no memory for %zu bytes", what, bytes);
+    memset(*p, 0, bytes);
+    return SC_OK;
+}
+
+void sc_free(void *p) { free(p); }
+
+sc_status sc_string_copy(char **copy, const char *text)
+{
+    *copy = NULL;
+    if (!text)
+        return SC_OK;
+    size_t length = strlen(text) + 1;
+    sc_status status = sc_alloc((void **)copy, length, 1, "text");
+    if (status == SC_OK)
+        memcpy(*copy, text, length);
+    return status;
+}

@@ -1,0 +1,1 @@
+typedef int sc_empty; /* a folder with no sources yet */

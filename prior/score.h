@@ -1,0 +1,48 @@
+/* A score model: what images look like, as s(x, t) = grad_x log p_t(x) per real component.
+ *
+ * The primitive is the denoiser D(x, sigma) = E[x0 | x0 + sigma z = x]; by Tweedie
+ * s = (D - x) / sigma^2 (VE). Images are NHWC with `channels` real channels: a complex image
+ * (y, x) is two channels and the same bytes. Implementations: network, Gaussian mixture (the test
+ * prior), a caller's own function.
+ */
+#ifndef SC_PRIOR_SCORE_H
+#define SC_PRIOR_SCORE_H
+
+#include "base/device.h"
+#include "prior/sde.h"
+
+typedef struct sc_score sc_score;
+struct sc_score {
+    const char *name;
+    sc_sde sde;
+    int channels; /* 2: complex */
+    /* D (n, h, w, channels) from x, host memory; sigma: std of the noise per real component, one
+     * per image. h and w are arbitrary: an implementation pads by reflection. Thread-safe. */
+    sc_status (*denoise)(const sc_score *self, float *d, const float *x, const double *sigma,
+                         int n, int h, int w);
+    /* bytes of memory one call takes and its flops, for --plan */
+    void (*cost)(const sc_score *self, size_t *bytes, double *flops, int n, int h, int w);
+    void (*destroy)(sc_score *self);
+    void *impl;
+    char hash[65];       /* SHA-256 of the weights file, "" if none */
+    char modality[16];   /* "MR", "CT", "" = any */
+    char anatomy[32];    /* "brain", ... */
+    char licence[128];
+};
+
+sc_status sc_score_denoise(const sc_score *score, float *d, const float *x, const double *sigma,
+                           int n, int h, int w);
+/* s = (D - x) / sigma^2 */
+sc_status sc_score_evaluate(const sc_score *score, float *s, const float *x, const double *sigma,
+                            int n, int h, int w);
+void sc_score_free(sc_score *score); /* NULL is fine */
+
+/* Network from a safetensors weights file (prior/weights.h has the format). */
+sc_status sc_score_load(sc_score **score, const char *path, int threads);
+
+/* Gaussian mixture over vectors of length d = h * w * channels: weight (k), mean (k, d), and
+ * covariance (k, d, d). The exact score of REFERENCE.md 5.1. Inputs are copied. */
+sc_status sc_score_mixture(sc_score **score, int channels, int k, int d, const double *weight,
+                           const double *mean, const double *covariance);
+
+#endif
