@@ -18,7 +18,7 @@ static const cyaml_strval_t format_names[] = {{"dicom", SC_FORMAT_DICOM},
                                               {"nifti", SC_FORMAT_NIFTI},
                                               {"png", SC_FORMAT_PNG}};
 
-static const cyaml_schema_value_t text = {
+static const cyaml_schema_value_t string = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 
 #define TEXT(key)                                                                                  \
@@ -30,7 +30,7 @@ static const cyaml_schema_field_t fields[] = {
     TEXT(modality),
     TEXT(method),
     CYAML_FIELD_SEQUENCE("options", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, sc_protocol, options,
-                         &text, 0, 64),
+                         &string, 0, 64),
     TEXT(prior),
     TEXT(geometry),
     CYAML_FIELD_INT("samples", CYAML_FLAG_OPTIONAL, sc_protocol, samples),
