@@ -21,15 +21,3 @@ sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
 }
 
 void sc_free(void *p) { free(p); }
-
-sc_status sc_string_copy(char **copy, const char *text)
-{
-    *copy = NULL;
-    if (!text)
-        return SC_OK;
-    size_t length = strlen(text) + 1;
-    sc_status status = sc_alloc((void **)copy, length, 1, "text");
-    if (status == SC_OK)
-        memcpy(*copy, text, length);
-    return status;
-}
