@@ -1,0 +1,12 @@
+# Tests that are scripts or need special linking.
+if(TARGET scorecon)
+  file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_*.sh)
+  foreach(script ${scripts})
+    get_filename_component(name ${script} NAME_WE)
+    add_test(NAME cli/${name} COMMAND bash ${script} $<TARGET_FILE:scorecon>)
+    set_tests_properties(cli/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+  endforeach()
+  if(NOT SC_SANITIZE)
+    add_test(NAME install/example COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/install/run.sh ${PROJECT_BINARY_DIR})
+  endif()
+endif()
