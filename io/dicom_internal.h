@@ -21,7 +21,6 @@ typedef enum {
     SC_VR_LO, /* 64 */
     SC_VR_PN, /* 64 a component group */
     SC_VR_ST, /* 1024, may hold lines */
-    SC_VR_LT, /* 10240 */
     SC_VR_DA, /* YYYYMMDD; dashes are dropped */
     SC_VR_TM, /* HHMMSS.ffffff; colons are dropped */
     SC_VR_UI  /* 64, digits and dots */
@@ -38,6 +37,22 @@ bool sc_dicom_is_ascii(const char *text);
 
 /* Number as DS: the most digits that fit 16 bytes. */
 void sc_dicom_ds(char out[17], double value);
+
+/* Where the slices of a volume lie, in DICOM's words (PS3.3 C.7.6.2). */
+typedef struct {
+    int64_t slices;
+    double orientation[6];    /* unit vectors of increasing column and row index, orthogonal */
+    double pixel_spacing[2];  /* mm between rows, between columns */
+    double normal[3];         /* first x second vector */
+    double *position;         /* (slices, 3) centre of the first voxel of each slice, in array order */
+    int64_t *order;           /* (slices) array indices, by position along the normal */
+    double spacing;           /* mm between neighbours; 0: one slice, or not equidistant */
+} sc_dicom_stack;
+
+/* SC_ERR_INPUT: geometry unknown, not orthonormal to 1e-3, sizes not positive, another number of
+ * slices than the volume's, two slices in one place. */
+sc_status sc_dicom_stack_create(sc_dicom_stack *stack, const sc_geometry *geometry, int64_t slices);
+void sc_dicom_stack_free(sc_dicom_stack *stack);
 
 #ifdef __cplusplus
 }
