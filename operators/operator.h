@@ -66,6 +66,12 @@ sc_status sc_op_fourier(sc_op **op, const sc_device *device, const sc_shape *sha
 /* Periodic orthogonal wavelet over the last `rank` axes; any size (see wavelet.c). */
 sc_status sc_op_wavelet(sc_op **op, const sc_device *device, const sc_shape *shape, int rank,
                         const char *filter /* "haar", "db2", "db4" */);
+/* z = W^H soft(W x, threshold) with the image moved by `shift` (last of the three axes: x) before
+ * the transform and back after it: one draw of cycle spinning. `op` is a wavelet operator with its
+ * workspace; z may be x. Shifts repeat with period[axis] = 2^levels. */
+void sc_op_wavelet_shrink(const sc_op *op, sc_c32 *z, const sc_c32 *x, float threshold,
+                          const int64_t shift[3], void *work);
+void sc_op_wavelet_period(const sc_op *op, int64_t period[3]);
 /* Forward differences over the last `rank` axes: (dim...) -> (rank, dim...). */
 sc_status sc_op_gradient(sc_op **op, const sc_device *device, const sc_shape *shape, int rank);
 /* op[n-1] ... op[1] op[0]; takes ownership of the parts, also on failure. */
