@@ -1,0 +1,103 @@
+/* Annealed proximal iteration: half-quadratic splitting with a denoiser (Zhang et al. 2021,
+ * "Plug-and-play image restoration with deep denoiser prior", DPIR), from a CG-SENSE start:
+ *
+ *     x^ = D(x, sigma_k);   x = (A^H A / sigma_y^2 + I / (r sigma_k)^2)^-1
+ *                               (A^H y / sigma_y^2 + x^ / (r sigma_k)^2);   lower sigma,
+ *
+ * and no noise is added back. For a Gaussian prior the two steps at fixed sigma contract to a
+ * point that tends to the posterior mean as sigma -> 0. The measured noise enters every data step.
+ */
+#include "recon/diffusion.h"
+#include <math.h>
+
+enum { FINAL_DATA, FINAL_DENOISED };
+
+static const sc_option options_annealed[] = {
+    {"levels", SC_OPT_INT, "", 1, 10000, 12, NULL, "noise levels, geometric"},
+    {"sigma-start", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
+     "first noise level; 0: the expected error of the CG-SENSE start"},
+    {"sigma-end", SC_OPT_REAL, "measured noise", 0, 1e6, 1, NULL,
+     "last noise level, as a multiple of the measured noise"},
+    {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
+     "error expected of the denoised image, as a multiple of the noise level"},
+    {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
+     "the result: after the last data step, or the last denoised image"},
+    SC_OPTION_SPREAD(0.3),
+    SC_OPTION_CG(10),
+    {0},
+};
+
+static double option(const sc_diffusion *run, const char *name)
+{
+    return sc_options_get(run->options, name);
+}
+
+static sc_status plan_levels(sc_diffusion *run)
+{
+    sc_status status = SC_OK;
+    double first = option(run, "sigma-start");
+    double last = option(run, "sigma-end") * run->problem->sigma;
+    SC_TRY(sc_diffusion_sense_start(run, option(run, "spread")));
+    if (first == 0)
+        first = 0.1;
+    first = fmin(first, run->score->sde.sigma_max);
+    sc_diffusion_levels(run, fmax(first, last), last);
+cleanup:
+    return status;
+}
+
+static sc_status start(sc_diffusion *run, int level)
+{
+    (void)level;
+    sc_diffusion_axpby(run, run->x, 1, run->initial, 0, run->initial);
+    return SC_OK;
+}
+
+static sc_status predictor(sc_diffusion *run, int level)
+{
+    return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
+}
+
+static sc_status data(sc_diffusion *run, int level)
+{
+    bool last = level == run->levels - 1;
+    if (last && option(run, "final") == FINAL_DENOISED) {
+        sc_diffusion_axpby(run, run->x, 1, run->d, 0, run->d);
+        return SC_OK;
+    }
+    return sc_gaussian_step_mean(run->gaussian, run->x, run->d,
+                                 option(run, "ratio") * run->sigma[level], run->solve);
+}
+
+static const sc_diffusion_pieces pieces = {
+    .name = "annealed-proximal",
+    .plan = plan_levels,
+    .start = start,
+    .predictor = predictor,
+    .data = data,
+};
+
+static sc_status run_annealed(sc_estimate *estimate, const sc_problem *problem,
+                              const sc_score *score, const sc_options *options, sc_key key,
+                              const sc_progress *progress)
+{
+    return sc_diffusion_run(estimate, &pieces, problem, score, options, key, progress);
+}
+
+static void plan_cost(double *evaluations, double *applications, const sc_options *options)
+{
+    double levels = sc_options_get(options, "levels"), cg = sc_options_get(options, "cg");
+    *evaluations = levels;
+    *applications = (levels + 1) * (cg + 1);
+}
+
+const sc_method sc_method_annealed_proximal = {
+    .name = "annealed-proximal",
+    .claim = "point estimate",
+    .help = "denoise, fit the data, lower the noise level; from a CG-SENSE start",
+    .source = "Zhang et al. 2021 (DPIR), equation 7",
+    .needs_score = true,
+    .options = options_annealed,
+    .run = run_annealed,
+    .plan = plan_cost,
+};

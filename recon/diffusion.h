@@ -1,0 +1,99 @@
+/* The loop that all diffusion methods share:
+ *
+ *     noise levels -> start -> per level: predictor -> data step -> corrector -> estimate
+ *
+ * A method names the pieces it uses, NULL where it uses none. x is the state, at the end the
+ * result, in problem units. Several samples run together as one batch for the score; each draws
+ * its noise from its own key, so that a sample does not depend on the batch it ran in, and can be
+ * drawn alone (key.sample). Each map set of a sample is one image for the score.
+ *
+ * Levels: sigma[0] > ... > sigma[levels - 1] > sigma[levels] >= 0; level k goes from sigma[k] to
+ * sigma[k + 1].
+ */
+#ifndef SC_RECON_DIFFUSION_H
+#define SC_RECON_DIFFUSION_H
+
+#include "recon/gaussian_step.h"
+
+typedef struct sc_diffusion sc_diffusion;
+typedef sc_status sc_diffusion_piece(sc_diffusion *run, int level);
+
+typedef struct {
+    const char *name;          /* phase for the progress report */
+    bool random;               /* results differ between samples: option "samples" exists */
+    sc_status (*plan)(sc_diffusion *run); /* once: run->sigma, run->initial; levels by "levels" */
+    sc_diffusion_piece *start;     /* x at sigma[0] (level 0) */
+    sc_diffusion_piece *predictor; /* at level k */
+    sc_diffusion_piece *data;
+    sc_diffusion_piece *corrector;
+    sc_diffusion_piece *finish;    /* x: result (level = levels) */
+} sc_diffusion_pieces;
+
+struct sc_diffusion {
+    const sc_diffusion_pieces *pieces;
+    const sc_problem *problem;
+    const sc_score *score;
+    const sc_options *options;
+    sc_key key;    /* of sample 0 of this batch */
+    int samples;   /* in this batch */
+    int64_t n;     /* real components of one sample */
+    int levels;
+    double *sigma; /* (levels + 1) */
+    sc_gaussian_step *gaussian;
+    sc_solve solve; /* of every data step */
+
+    float *initial; /* (n) device: where a warm start begins, zero until plan fills it */
+    float *x;       /* (samples, n) device: the state */
+    float *d;       /* (samples, n) device: denoised, or what a piece leaves for the next */
+    float *z;       /* (samples, n) device: noise */
+    float *host;    /* (2, samples, n) host: in and out of the score */
+    double *host_sigma; /* (samples * sets) */
+    int64_t evaluations; /* of the score, counted per sample */
+};
+
+/* Run a method. estimate: empty on entry and on failure. */
+sc_status sc_diffusion_run(sc_estimate *estimate, const sc_diffusion_pieces *pieces,
+                           const sc_problem *problem, const sc_score *score,
+                           const sc_options *options, sc_key key, const sc_progress *progress);
+
+/* ---- for the pieces ---- */
+
+/* sigma[k] geometric from first to last over k = 0 .. levels - 1; sigma[levels] = 0. */
+void sc_diffusion_levels(sc_diffusion *run, double first, double last);
+
+/* d = D(x, sigma) for all samples of the batch. */
+sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma);
+
+/* z = unit noise, each sample from its own key. */
+void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t step);
+
+/* d = E[x0 | y, x0 ~ N(d, r^2)], sample by sample: the data step on the denoised image. */
+sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r);
+
+/* initial = CG-SENSE: the Gaussian step's mean with the prior N(0, spread^2) per component. */
+sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread);
+
+/* How far the denoised image is from the truth, per component, if images are N(., spread^2) and
+ * x_t = x_0 + sigma z: (1 / sigma^2 + 1 / spread^2)^-1/2 (REFERENCE 4.12). */
+double sc_diffusion_spread(double sigma, double spread);
+
+/* z = a x + b y over the whole batch */
+void sc_diffusion_axpby(sc_diffusion *run, float *z, double a, const float *x, double b,
+                        const float *y);
+
+/* Options that several tables share. */
+#define SC_OPTION_SAMPLES                                                                          \
+    {"samples", SC_OPT_INT, "", 1, 10000, 1, NULL,                                                 \
+     "number of samples: their mean and standard deviation are written"}
+#define SC_OPTION_BATCH                                                                            \
+    {"batch", SC_OPT_INT, "", 0, 1024, 0, NULL,                                                    \
+     "samples that run together; 0: as many as make up about 64 Ki values. Results do not depend " \
+     "on it"}
+#define SC_OPTION_CG(standard)                                                                     \
+    {"cg", SC_OPT_INT, "", 1, 500, standard, NULL,                                                 \
+     "conjugate gradient iterations of a data step, at most"}
+#define SC_OPTION_SPREAD(standard)                                                                 \
+    {"spread", SC_OPT_REAL, "image units", 1e-6, 1e6, standard, NULL,                              \
+     "standard deviation per component that images have under the prior"}
+
+#endif
