@@ -35,6 +35,7 @@ typedef struct {
     sc_status (*upload)(const sc_device *, void *on_device, const void *on_host, size_t bytes);
     sc_status (*download)(const sc_device *, void *on_host, const void *on_device, size_t bytes);
     sc_status (*sync)(const sc_device *);
+    void (*destroy)(sc_device *); /* frees device->context; NULL: nothing to free */
 
     /* vector: n floats */
     void (*fill)(const sc_device *, float *z, float a, int64_t n);
@@ -59,19 +60,21 @@ typedef struct {
     /* shrink the vector (d components, planes of n) by its length: isotropic TV */
     void (*shrink)(const sc_device *, sc_c32 *z /*(d,n)*/, const sc_c32 *x /*(d,n)*/,
                    float threshold, int d, int64_t n);
-    /* forward differences along each of d last axes of `dim`, last difference 0 (Neumann);
-     * g (d, dim...) */
+    /* forward differences along each of the d axes (1..3) of `dim` (d), last difference 0
+     * (Neumann); x (dim...), g (d, dim...) */
     void (*gradient)(const sc_device *, sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim);
     void (*gradient_adjoint)(const sc_device *, sc_c32 *x, const sc_c32 *g, int d,
                              const int64_t *dim);
     /* One level of a periodic orthogonal wavelet along one axis of x (outer, length, inner):
-     * `length` even; first half of z low-pass, second half high-pass. `taps` filter taps. */
+     * `length` even; first half of z low-pass, second half high-pass. `low`: filter on the host,
+     * `taps` even, at most 16; low_j = sum_m x[2j+1-m] low[m], the high-pass filter is
+     * (-1)^(m+1) low[taps-1-m]. z must not be x. */
     void (*wavelet)(const sc_device *, sc_c32 *z, const sc_c32 *x, const float *low, int taps,
                     int64_t outer, int64_t length, int64_t inner);
     void (*wavelet_adjoint)(const sc_device *, sc_c32 *x, const sc_c32 *z, const float *low,
                             int taps, int64_t outer, int64_t length, int64_t inner);
 
-    /* reductions over n floats */
+    /* reductions over n floats; NaN counts as 0 in max_abs */
     double (*dot)(const sc_device *, const float *x, const float *y, int64_t n);
     double (*max_abs)(const sc_device *, const float *x, int64_t n);
     int64_t (*count_not_finite)(const sc_device *, const float *x, int64_t n);

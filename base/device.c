@@ -1,0 +1,52 @@
+#include "base/device.h"
+#include "base/cpu/cpu_internal.h"
+#include "base/memory.h"
+#include <assert.h>
+#include <omp.h>
+
+sc_status sc_device_create_cpu(sc_device **device, int threads)
+{
+    *device = NULL;
+    assert(threads >= 0);
+    sc_device *self;
+    sc_status status = SC_ALLOC(&self, 1, "device");
+    if (status != SC_OK)
+        return status;
+    sc_cpu_gemm_setup();
+    /* not omp_get_max_threads: that reads the environment */
+    *self = (sc_device){.kernels = &sc_kernels_cpu,
+                        .threads = threads > 0 ? threads : omp_get_num_procs()};
+    *device = self;
+    return SC_OK;
+}
+
+sc_status sc_device_create_cuda(sc_device **device)
+{
+    *device = NULL;
+    return sc_fail(SC_ERR_UNSUPPORTED, "CUDA: built without CUDA");
+}
+
+void sc_device_free(sc_device *device)
+{
+    if (!device)
+        return;
+    if (device->kernels->destroy)
+        device->kernels->destroy(device);
+    sc_free(device);
+}
+
+sc_status sc_device_alloc(const sc_device *device, void **p, size_t count, size_t size)
+{
+    *p = NULL;
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return sc_fail(SC_ERR_MEMORY, "device memory: %zu elements of %zu bytes overflow", count,
+                       size);
+    return device->kernels->alloc(device, p, bytes);
+}
+
+void sc_device_release(const sc_device *device, void *p)
+{
+    if (p)
+        device->kernels->release(device, p);
+}
