@@ -52,7 +52,7 @@ static const char *in_scratch(const char *name)
     return path[next];
 }
 
-static void put_file(const char *path, const void *data, size_t bytes)
+static inline void put_file(const char *path, const void *data, size_t bytes)
 {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
