@@ -3,10 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef SC_VERSION
-#define SC_VERSION "unknown"
-#endif
-
 const sc_command sc_commands[] = {
     {"recon", "reconstruct scans", sc_command_recon},
     {"simulate", "measure an image as a scanner would", sc_command_simulate},

@@ -5,7 +5,6 @@ include(CMakePackageConfigHelpers)
 set(SC_DATA_DIR ${CMAKE_INSTALL_DATADIR}/scorecon)
 
 if(TARGET scorecon)
-  target_compile_definitions(scorecon PRIVATE SC_VERSION="${PROJECT_VERSION}")
   install(TARGETS scorecon RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
   # man pages out of --help, so that they cannot disagree
