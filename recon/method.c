@@ -5,10 +5,11 @@
 #include "recon/problem.h"
 
 extern const sc_method sc_method_zero_filled, sc_method_cg_sense, sc_method_l1_wavelet,
-    sc_method_tv;
+    sc_method_tv, sc_method_annealed_proximal, sc_method_dds, sc_method_pc, sc_method_pula;
 
 const sc_method *const sc_methods[] = {
-    &sc_method_zero_filled, &sc_method_cg_sense, &sc_method_l1_wavelet, &sc_method_tv, NULL,
+    &sc_method_zero_filled, &sc_method_cg_sense, &sc_method_l1_wavelet, &sc_method_tv,
+    &sc_method_annealed_proximal, &sc_method_dds, &sc_method_pc, &sc_method_pula, NULL,
 };
 
 sc_status sc_method_find(const sc_method **method, const char *name) {
