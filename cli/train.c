@@ -115,8 +115,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "a folder of images and -o FILE are needed");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
-        if (a->init && a->resume)
-            argp_error(state, "--init and --resume exclude each other");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -21,6 +21,6 @@ double sc_sde_mean(const sc_sde *sde, double t); /* factor on x0 */
 double sc_sde_std(const sc_sde *sde, double t);
 double sc_sde_drift(const sc_sde *sde, double t);     /* f(t) */
 double sc_sde_diffusion(const sc_sde *sde, double t); /* g(t) */
-double sc_sde_time(const sc_sde *sde, double sigma);  /* VE: t with std(t) = sigma, clamped to [0,1] */
+double sc_sde_time(const sc_sde *sde, double sigma);  /* t with std(t) = sigma, in [0,1] */
 
 #endif

@@ -1,0 +1,322 @@
+#include "prior/training.h"
+#include "base/memory.h"
+#include "prior/adam.h"
+#include "prior/training_internal.h"
+#include <math.h>
+#include <string.h>
+
+#define VALIDATION_SEED 0x76616c69646174ull
+#define CLIP_EPSILON 1e-6 /* as in the published training code */
+
+const sc_option sc_training_options[] = {
+    {"images", SC_OPT_INT, "", 1, 1e12, 1000000, NULL, "training examples in all"},
+    {"batch", SC_OPT_INT, "", 1, 4096, 16, NULL, "examples in one update"},
+    {"part", SC_OPT_INT, "", 1, 4096, 1, NULL,
+     "examples in memory at a time; a divisor of batch"},
+    {"crop", SC_OPT_INT, "pixels", 8, 1024, 96, NULL, "height and width of an example"},
+    {"lr", SC_OPT_REAL, "", 1e-8, 1, 1e-3, NULL, "learning rate of Adam"},
+    {"warmup", SC_OPT_INT, "updates", 0, 1e9, 500, NULL, "updates until the full rate"},
+    {"decay", SC_OPT_REAL, "", 0, 1, 0.4, NULL,
+     "share of the images, at the end, over which the rate falls to 0 as a cosine"},
+    {"ema", SC_OPT_REAL, "", 0, 0.999999, 0.999, NULL, "decay of the averaged weights"},
+    {"clip", SC_OPT_REAL, "", 1e-6, 1e9, 1, NULL, "largest norm of the gradient"},
+    {"seed", SC_OPT_INT, "", 0, 9007199254740991, 1, NULL, "seed of all random draws"},
+    {"sigma-mean", SC_OPT_REAL, "", -10, 10, -2.8, NULL, "mean of ln sigma"},
+    {"sigma-std", SC_OPT_REAL, "", 0.01, 10, 1.5, NULL, "standard deviation of ln sigma"},
+    {"sigma-uniform", SC_OPT_REAL, "", 0, 1, 0.15, NULL,
+     "share of examples with ln sigma uniform over the range"},
+    {"sigma-min", SC_OPT_REAL, "", 1e-5, 1, 0.002, NULL, "smallest noise level"},
+    {"sigma-max", SC_OPT_REAL, "", 0.1, 10000, 50, NULL, "largest noise level"},
+    {"val-images", SC_OPT_INT, "", 1, 1e6, 48, NULL, "images in a validation"},
+    {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
+};
+
+const double sc_validation_sigma[SC_VALIDATION_LEVELS] = {0.01, 0.03, 0.1, 0.3, 1};
+
+static double option(const sc_training *t, const char *name)
+{
+    return sc_options_get(&t->options, name);
+}
+
+double sc_training_weight(const sc_training *training, double sigma)
+{
+    const sc_network_config *config = sc_network_configuration(training->network);
+    double weight = 1 / (sigma * sigma);
+    if (config->precondition_edm)
+        weight += 1 / (config->sigma_data * config->sigma_data);
+    return weight;
+}
+
+/* ---- creation ---- */
+
+static sc_status check_options(const sc_options *options, const sc_network *network)
+{
+    int batch = (int)sc_options_get(options, "batch"), part = (int)sc_options_get(options, "part");
+    int crop = (int)sc_options_get(options, "crop"), multiple = sc_network_multiple(network);
+    if (batch % part)
+        return sc_fail(SC_ERR_USAGE, "option part: expected a divisor of batch %d, found %d", batch,
+                       part);
+    if (crop % multiple)
+        return sc_fail(SC_ERR_USAGE, "option crop: expected a multiple of %d for this network, "
+                       "found %d", multiple, crop);
+    if (!(sc_options_get(options, "sigma-min") < sc_options_get(options, "sigma-max")))
+        return sc_fail(SC_ERR_USAGE, "options: expected sigma-min < sigma-max");
+    return SC_OK;
+}
+
+static sc_status allocate(sc_training *t)
+{
+    sc_status status = SC_OK;
+    int part = (int)option(t, "part"), crop = (int)option(t, "crop");
+    size_t values = (size_t)part * crop * crop * sc_network_configuration(t->network)->channels;
+    t->count = sc_network_parameter_count(t->network);
+    SC_TRY(SC_ALLOC(&t->theta, t->count, "weights"));
+    SC_TRY(SC_ALLOC(&t->ema, t->count, "averaged weights"));
+    SC_TRY(SC_ALLOC(&t->m, t->count, "Adam's first moments"));
+    SC_TRY(SC_ALLOC(&t->v, t->count, "Adam's second moments"));
+    SC_TRY(SC_ALLOC(&t->gradient, t->count, "gradient"));
+    SC_TRY(SC_ALLOC(&t->x0, values, "training examples"));
+    SC_TRY(SC_ALLOC(&t->x, values, "noisy examples"));
+    SC_TRY(SC_ALLOC(&t->d, values, "denoised examples"));
+    SC_TRY(SC_ALLOC(&t->sigma, part, "noise levels"));
+    SC_TRY(sc_run_create(&t->run, t->network, t->device, part, crop, crop, 1));
+cleanup:
+    return status;
+}
+
+sc_status sc_training_create(sc_training **training, const sc_network_config *config,
+                             const sc_options *options, const sc_image_source *train,
+                             const sc_image_source *val, const sc_device *device)
+{
+    sc_status status = SC_OK;
+    sc_training *t = NULL;
+    *training = NULL;
+    SC_TRY(SC_ALLOC(&t, 1, "training"));
+    t->device = device;
+    t->options = *options;
+    SC_TRY(sc_network_create(&t->network, config));
+    SC_TRY(check_options(options, t->network));
+    SC_TRY(sc_image_set_create(&t->train, train));
+    if (val)
+        SC_TRY(sc_image_set_create(&t->val, val));
+    SC_TRY(allocate(t));
+    sc_network_initialise(t->network, t->theta, (uint64_t)option(t, "seed"));
+    memcpy(t->ema, t->theta, (size_t)t->count * sizeof *t->ema);
+    *training = t;
+    t = NULL;
+cleanup:
+    sc_training_free(t);
+    return status;
+}
+
+void sc_training_free(sc_training *t)
+{
+    if (!t)
+        return;
+    sc_run_free(t->run);
+    sc_run_free(t->val_run);
+    sc_network_free(t->network);
+    sc_image_set_free(&t->train);
+    sc_image_set_free(&t->val);
+    void *owned[] = {t->theta, t->ema, t->m, t->v, t->gradient, t->x0, t->x, t->d, t->sigma,
+                     t->command};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        sc_free(owned[i]);
+    sc_free(t);
+}
+
+sc_status sc_training_start_from(sc_training *t, const char *path)
+{
+    sc_weights weights;
+    char *ours = NULL, *theirs = NULL;
+    sc_status status = sc_weights_read(&weights, path);
+    if (status != SC_OK)
+        return status;
+    SC_TRY(sc_network_config_print(&ours, sc_network_configuration(t->network)));
+    SC_TRY(sc_network_config_print(&theirs, sc_network_configuration(weights.network)));
+    if (strcmp(ours, theirs) != 0)
+        SC_TRY(sc_fail(SC_ERR_INPUT, "%s: network is %s, expected %s", path, theirs, ours));
+    memcpy(t->theta, weights.theta, (size_t)t->count * sizeof *t->theta);
+    memcpy(t->ema, weights.theta, (size_t)t->count * sizeof *t->ema);
+cleanup:
+    sc_free(ours);
+    sc_free(theirs);
+    sc_weights_free(&weights);
+    return status;
+}
+
+const sc_training_state *sc_training_current(const sc_training *t) { return &t->state; }
+
+/* ---- one update ---- */
+
+static double draw_sigma(const sc_training *t, sc_key key)
+{
+    const uint32_t purpose = SC_DRAW_DATASET + SC_DATASET_SIGMA;
+    double low = log(option(t, "sigma-min")), high = log(option(t, "sigma-max")), value;
+    float z; /* takes elements 0 and 1; the uniforms are in the next block */
+    sc_random_normal(&z, 1, key, purpose, 0);
+    if (sc_random_uniform1(4, key, purpose, 0) < option(t, "sigma-uniform"))
+        value = low + (high - low) * sc_random_uniform1(5, key, purpose, 0);
+    else
+        value = option(t, "sigma-mean") + option(t, "sigma-std") * z;
+    return exp(fmin(fmax(value, low), high));
+}
+
+/* x = x0 + sigma z */
+static void add_noise(float *x, const float *x0, double sigma, int64_t n, sc_key key)
+{
+    sc_random_normal(x, n, key, SC_DRAW_DATASET + SC_DATASET_NOISE, 0);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x0[i] + (float)sigma * x[i];
+}
+
+static sc_status make_example(sc_training *t, int slot, int item)
+{
+    sc_augmentation how = {.crop = (int)option(t, "crop"),
+                           .channels = sc_network_configuration(t->network)->channels};
+    sc_key key = {(uint64_t)option(t, "seed"), (uint32_t)t->state.step, (uint32_t)item};
+    int64_t size = (int64_t)how.crop * how.crop * how.channels;
+    int index = sc_image_set_pick(
+        &t->train, sc_random_uniform1(0, key, SC_DRAW_DATASET + SC_DATASET_PICK, 0));
+    sc_array image;
+    const sc_image_source *source = t->train.source;
+    sc_status status = source->get(source->self, &image, index);
+    if (status != SC_OK)
+        return status;
+    sc_augment(t->x0 + slot * size, &image, t->train.scale[index], &how, key);
+    t->sigma[slot] = draw_sigma(t, key);
+    add_noise(t->x + slot * size, t->x0 + slot * size, t->sigma[slot], size, key);
+    return SC_OK;
+}
+
+/* d <- dL/dD for this example's share 1/batch of the loss; returns its loss. */
+static double loss_gradient(float *d, const float *x0, int64_t n, double weight, double share)
+{
+    double sum = 0, factor = 2 * weight * share / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        double error = (double)d[i] - x0[i];
+        sum += error * error;
+        d[i] = (float)(factor * error);
+    }
+    return weight * sum / (double)n;
+}
+
+static sc_status accumulate_part(sc_training *t, double *loss, int first)
+{
+    sc_status status = SC_OK;
+    int part = (int)option(t, "part"), crop = (int)option(t, "crop");
+    int64_t size = (int64_t)crop * crop * sc_network_configuration(t->network)->channels;
+    double share = 1 / option(t, "batch");
+    for (int i = 0; i < part; i++)
+        SC_TRY(make_example(t, i, first + i));
+    SC_TRY(sc_run_denoise(t->run, t->d, t->x, t->sigma));
+    for (int i = 0; i < part; i++)
+        *loss += share * loss_gradient(t->d + i * size, t->x0 + i * size, size,
+                                       sc_training_weight(t, t->sigma[i]), share);
+    SC_TRY(sc_run_backward(t->run, t->gradient, NULL, t->d));
+cleanup:
+    return status;
+}
+
+static void clear_frozen(sc_training *t)
+{
+    const sc_parameter *parameter;
+    int count = sc_network_parameters(t->network, &parameter);
+    for (int i = 0; i < count; i++)
+        if (parameter[i].frozen)
+            memset(t->gradient + parameter[i].offset, 0, (size_t)parameter[i].count * sizeof(float));
+}
+
+/* Warm-up, full rate, cosine to 0 over the last share of the images. */
+static double learning_rate(const sc_training *t)
+{
+    double warmup = option(t, "warmup"), total = option(t, "images"), share = option(t, "decay");
+    double rate = option(t, "lr"), seen = (double)t->state.images / total;
+    if ((double)t->state.step < warmup)
+        rate *= (double)(t->state.step + 1) / warmup;
+    if (share > 0 && seen > 1 - share)
+        rate *= (1 + cos(M_PI * fmin((seen - (1 - share)) / share, 1))) / 2;
+    return rate;
+}
+
+static void update(sc_training *t)
+{
+    double n = (double)t->state.step + 1;
+    sc_adam adam = {.rate = learning_rate(t), .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+                    .ema_decay = fmin(option(t, "ema"), (1 + n) / (10 + n)),
+                    .scale = fmin(1, option(t, "clip") / (t->state.gradient_norm + CLIP_EPSILON)),
+                    .step = t->state.step + 1};
+    sc_adam_update(t->theta, t->ema, t->m, t->v, t->gradient, t->count, &adam);
+    t->state.rate = adam.rate;
+    t->state.step++;
+    t->state.images += (int64_t)option(t, "batch");
+}
+
+sc_status sc_training_step(sc_training *t)
+{
+    sc_status status = SC_OK;
+    double loss = 0;
+    int batch = (int)option(t, "batch"), part = (int)option(t, "part");
+    memset(t->gradient, 0, (size_t)t->count * sizeof *t->gradient);
+    SC_TRY(sc_run_set_theta(t->run, t->theta));
+    for (int first = 0; first < batch; first += part)
+        SC_TRY(accumulate_part(t, &loss, first));
+    clear_frozen(t);
+    double norm = sqrt(sc_squared_norm(t->gradient, t->count));
+    if (!isfinite(loss) || !isfinite(norm))
+        SC_TRY(sc_fail(SC_ERR_NUMERIC, "update %lld: loss %g, gradient norm %g: training has "
+                       "diverged; lower the learning rate", (long long)t->state.step + 1, loss,
+                       norm));
+    t->state.loss = loss;
+    t->state.gradient_norm = norm;
+    update(t);
+cleanup:
+    return status;
+}
+
+/* ---- validation ---- */
+
+static sc_status validate_image(sc_training *t, double *sum, int index)
+{
+    sc_status status = SC_OK;
+    sc_augmentation how = {.crop = (int)option(t, "crop"), .fixed = true,
+                           .channels = sc_network_configuration(t->network)->channels};
+    int64_t size = (int64_t)how.crop * how.crop * how.channels;
+    sc_array image;
+    const sc_image_source *source = t->val.source;
+    SC_TRY(source->get(source->self, &image, index));
+    for (int level = 0; level < SC_VALIDATION_LEVELS; level++) {
+        sc_key key = {VALIDATION_SEED, (uint32_t)level, (uint32_t)index};
+        double sigma = sc_validation_sigma[level];
+        sc_augment(t->x0, &image, t->val.scale[index], &how, key);
+        add_noise(t->x, t->x0, sigma, size, key);
+        SC_TRY(sc_run_denoise(t->val_run, t->d, t->x, &sigma));
+        sum[level] += loss_gradient(t->d, t->x0, size, 1, 1);
+    }
+cleanup:
+    return status;
+}
+
+sc_status sc_training_validate(sc_training *t, sc_validation *validation)
+{
+    sc_status status = SC_OK;
+    double sum[SC_VALIDATION_LEVELS] = {0};
+    *validation = (sc_validation){0};
+    if (!t->val.source)
+        return SC_OK;
+    int count = t->val.source->count, crop = (int)option(t, "crop");
+    int images = (int)fmin(option(t, "val-images"), count);
+    if (!t->val_run)
+        SC_TRY(sc_run_create(&t->val_run, t->network, t->device, 1, crop, crop, 0));
+    SC_TRY(sc_run_set_theta(t->val_run, t->ema));
+    for (int i = 0; i < images; i++) /* evenly spread over the set */
+        SC_TRY(validate_image(t, sum, (int)((int64_t)i * count / images)));
+    validation->images = images;
+    for (int level = 0; level < SC_VALIDATION_LEVELS; level++) {
+        double sigma = sc_validation_sigma[level], mse = sum[level] / images;
+        validation->rmse[level] = sqrt(mse) / sigma;
+        validation->loss += sc_training_weight(t, sigma) * mse / SC_VALIDATION_LEVELS;
+    }
+cleanup:
+    return status;
+}

@@ -1,0 +1,91 @@
+/* Denoising score matching (Vincent 2011; Song et al. 2021, eq. 7) with the denoiser as primitive:
+ *     L = E lambda(sigma) mean |D(x0 + sigma z, sigma) - x0|^2,
+ *     lambda = 1 / sigma^2                    (std^2 weighting of the score)
+ *     lambda = 1 / sigma^2 + 1 / sigma_data^2 (EDM networks; Karras et al. 2022, table 1)
+ * Adam, linear warm-up and cosine decay at the end, clipping of the global gradient norm, EMA with
+ * d = min(decay, (1 + n) / (10 + n)) (REFERENCE 1.3). ln sigma is normal, or for a share of the
+ * examples uniform over the whole range, so that no level of a sampler is left untrained.
+ *
+ * All draws are functions of (seed, step, item): a run that was stopped and resumed from its
+ * checkpoint gives the same bytes as one that was not.
+ */
+#ifndef SC_PRIOR_TRAINING_H
+#define SC_PRIOR_TRAINING_H
+
+#include "base/option.h"
+#include "base/progress.h"
+#include "prior/augment.h"
+#include "prior/network/network.h"
+#include "prior/weights.h"
+
+extern const sc_option sc_training_options[];
+
+#define SC_VALIDATION_LEVELS 5
+extern const double sc_validation_sigma[SC_VALIDATION_LEVELS];
+
+/* How the EMA weights denoise the validation images (centre crops, fixed noise). */
+typedef struct {
+    int images;
+    double rmse[SC_VALIDATION_LEVELS]; /* RMS error per real component / sigma; 1 = no gain */
+    double loss;                       /* training loss, mean over the levels */
+} sc_validation;
+
+typedef struct {
+    int64_t step, images;
+    double loss;          /* of the last step */
+    double gradient_norm; /* before clipping */
+    double rate;          /* learning rate of the last step */
+} sc_training_state;
+
+typedef struct sc_training sc_training;
+
+/* theta by the published initialisation. Sources and device are borrowed and must outlive the
+ * training; val may be NULL. SC_ERR_INPUT if an image is empty or not finite. */
+sc_status sc_training_create(sc_training **training, const sc_network_config *config,
+                             const sc_options *options, const sc_image_source *train,
+                             const sc_image_source *val, const sc_device *device);
+void sc_training_free(sc_training *training); /* NULL is fine */
+
+/* Start from the weights of a file, which must be of the same network. */
+sc_status sc_training_start_from(sc_training *training, const char *path);
+
+/* One update of batch images. SC_ERR_NUMERIC, with nothing changed, when loss or gradient is not
+ * finite. */
+sc_status sc_training_step(sc_training *training);
+sc_status sc_training_validate(sc_training *training, sc_validation *validation);
+const sc_training_state *sc_training_current(const sc_training *training);
+
+/* Everything that the next step depends on, written atomically; `command` is kept for the
+ * record. Loading demands the same network, seed and data, and logs a warning for other options
+ * that differ. On a failed load the training is as it was, or must be freed (SC_ERR_FORMAT). */
+sc_status sc_training_save(const sc_training *training, const char *path);
+sc_status sc_training_load(sc_training *training, const char *path);
+
+/* What goes into the record of the weights, beside what the training knows itself. */
+typedef struct {
+    const char *modality, *anatomy, *licence, *data, *command;
+} sc_training_about;
+
+/* The EMA weights as a prior (prior/weights.h), written atomically. validation may be NULL. */
+sc_status sc_training_export(const sc_training *training, const char *path,
+                             const sc_training_about *about, const sc_validation *validation);
+
+/* The loop: steps until `images` are seen or `hours` have passed. */
+typedef struct {
+    const char *checkpoint, *weights; /* paths; NULL: none */
+    const sc_training_about *about;
+    double checkpoint_minutes, hours; /* hours 0: no limit */
+    const sc_progress *progress;
+    void *self;
+    /* Called after every `report_steps` steps, and with a validation after each checkpoint
+     * (otherwise NULL); `loss` is the mean since the last call. */
+    void (*report)(void *self, const sc_training_state *state, double loss, double images_per_s,
+                   double seconds_left, const sc_validation *validation);
+    int report_steps;
+} sc_training_plan;
+
+/* A checkpoint and the weights are written every checkpoint_minutes, at the end and on
+ * cancellation (SC_ERR_CANCELLED). On SC_ERR_NUMERIC the last good files stay. */
+sc_status sc_training_run(sc_training *training, const sc_training_plan *plan);
+
+#endif
