@@ -39,8 +39,8 @@ typedef struct {
 /* *array: zeroed data. On failure *array is empty (data NULL).
  * SC_ERR_MEMORY on overflow or lack of memory, SC_ERR_INPUT on a dim < 1 or rank > 8. */
 sc_status sc_array_create(sc_array *array, sc_dtype dtype, int rank, const int64_t *dim);
-void sc_array_free(sc_array *array);              /* empties it; NULL and empty are fine */
-int64_t sc_array_count(const sc_array *array);    /* number of elements, 0 if empty */
+void sc_array_free(sc_array *array);           /* empties it; NULL and empty are fine */
+int64_t sc_array_count(const sc_array *array); /* number of elements, 0 if empty */
 size_t sc_array_bytes(const sc_array *array);
 sc_array sc_array_view(sc_dtype dtype, int rank, const int64_t *dim, void *data);
 sc_array sc_array_slice(const sc_array *array, int64_t index); /* view of [index, ...] */

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 typedef struct sc_device sc_device;
-typedef struct sc_fft sc_fft;               /* a plan: shape, batch, device */
+typedef struct sc_fft sc_fft;                 /* a plan: shape, batch, device */
 typedef struct sc_net_kernels sc_net_kernels; /* base/kernel_net.h; NULL where declined */
 
 typedef struct {
@@ -87,9 +87,8 @@ typedef struct {
     void (*fft_free)(sc_fft *);
 
     /* row-major C (m,n) = alpha op(A) (m,k) op(B) (k,n) + beta C */
-    void (*sgemm)(const sc_device *, float *c, const float *a, const float *b, int64_t m,
-                  int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha,
-                  float beta);
+    void (*sgemm)(const sc_device *, float *c, const float *a, const float *b, int64_t m, int64_t n,
+                  int64_t k, bool transpose_a, bool transpose_b, float alpha, float beta);
 
     const sc_net_kernels *net;
 } sc_kernels;

@@ -25,8 +25,7 @@ SC_KERNEL2(gradient_adjoint, (float *x, const float *g, sc_dims s), (x, g, s))
 SC_KERNEL2(wavelet_last, (float *z, const float *x, sc_taps f, int64_t length), (z, x, f, length))
 SC_KERNEL2(wavelet_last_adjoint, (float *x, const float *z, sc_taps f, int64_t length),
            (x, z, f, length))
-SC_KERNEL2(wavelet_across,
-           (float *z, const float *x, sc_taps f, int64_t length, int64_t inner),
+SC_KERNEL2(wavelet_across, (float *z, const float *x, sc_taps f, int64_t length, int64_t inner),
            (z, x, f, length, inner))
 SC_KERNEL2(wavelet_across_adjoint,
            (float *x, const float *z, sc_taps f, int64_t length, int64_t inner),

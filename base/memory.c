@@ -4,8 +4,7 @@
 
 #define ALIGNMENT 64
 
-sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
-{
+sc_status sc_alloc(void **p, size_t count, size_t size, const char *what) {
     *p = NULL;
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT)
@@ -20,4 +19,6 @@ sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
     return SC_OK;
 }
 
-void sc_free(void *p) { free(p); }
+void sc_free(void *p) {
+    free(p);
+}

@@ -20,7 +20,7 @@ typedef struct {
 } sc_key;
 
 typedef enum {
-    SC_DRAW_INIT = 0,      /* start of a sampler */
+    SC_DRAW_INIT = 0, /* start of a sampler */
     SC_DRAW_PREDICTOR = 1,
     SC_DRAW_CORRECTOR = 2, /* + inner step */
     SC_DRAW_DATA = 0x100,  /* noise added to y_t */
@@ -30,8 +30,8 @@ typedef enum {
     SC_DRAW_DROPOUT = 0x400,
     SC_DRAW_DATASET = 0x500, /* + purpose: order, crop, flip, phase, time, noise */
     SC_DRAW_SIMULATE = 0x600,
-    SC_DRAW_POWER = 0x700, /* start vector of a power iteration */
-    SC_DRAW_SHIFT = 0x701, /* cycle spinning */
+    SC_DRAW_POWER = 0x700,   /* start vector of a power iteration */
+    SC_DRAW_SHIFT = 0x701,   /* cycle spinning */
     SC_DRAW_WEIGHTS = 0x702, /* network initialisation */
     SC_DRAW_TEST = 0xf00
 } sc_draw;

@@ -20,7 +20,8 @@ typedef struct {
     char patient_position[8]; /* HFS, ... */
     char study_uid[68], study_date[16], study_time[24], study_id[32], accession[32];
     char frame_of_reference_uid[68];
-    char institution[128], station[64], vendor[64], model[64], protocol[128], series_description[128];
+    char institution[128], station[64], vendor[64], model[64], protocol[128],
+        series_description[128];
     char measurement_id[64];
     double field_tesla, frequency_hz, tr_ms, te_ms, ti_ms, flip_deg, weight_kg;
     char sequence_type[64];
@@ -43,7 +44,8 @@ typedef struct {
     sc_array noise;  /* c32 (coil, sample), prescan noise scaled to the readout's bandwidth, or
                         empty: E|n|^2 is that of one k-space sample of this scan */
     sc_frame *frame; /* (frames) */
-    int64_t image_ny, image_nx, image_nz; /* wanted image size (recon space); crop is centred at n/2 */
+    int64_t image_ny, image_nx,
+        image_nz;         /* wanted image size (recon space); crop is centred at n/2 */
     sc_geometry geometry; /* of the wanted image; .known false if the scan does not say */
     sc_header header;
     char source[256]; /* file name without folder, for messages */

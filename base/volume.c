@@ -7,32 +7,28 @@
 #include <math.h>
 #include <string.h>
 
-void sc_geometry_free(sc_geometry *geometry)
-{
+void sc_geometry_free(sc_geometry *geometry) {
     if (!geometry)
         return;
     sc_free(geometry->slice_position);
     *geometry = (sc_geometry){0};
 }
 
-sc_status sc_geometry_copy(sc_geometry *copy, const sc_geometry *geometry)
-{
+sc_status sc_geometry_copy(sc_geometry *copy, const sc_geometry *geometry) {
     *copy = (sc_geometry){0};
     double *position = NULL;
     if (geometry->slice_position) {
         sc_status status = SC_ALLOC(&position, geometry->slices * 3, "slice positions");
         if (status != SC_OK)
             return status;
-        memcpy(position, geometry->slice_position,
-               (size_t)geometry->slices * 3 * sizeof *position);
+        memcpy(position, geometry->slice_position, (size_t)geometry->slices * 3 * sizeof *position);
     }
     *copy = *geometry;
     copy->slice_position = position;
     return SC_OK;
 }
 
-void sc_volume_free(sc_volume *volume)
-{
+void sc_volume_free(sc_volume *volume) {
     if (!volume)
         return;
     sc_array_free(&volume->data);
@@ -40,20 +36,21 @@ void sc_volume_free(sc_volume *volume)
     *volume = (sc_volume){0};
 }
 
-static double dot(const double a[3], const double b[3])
-{
+static double dot(const double a[3], const double b[3]) {
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
 /* Unit r, and unit p exactly orthogonal to it, from directions good to 1e-3. */
-static sc_status orthonormal(double r[3], double p[3], const double read[3], const double phase[3])
-{
+static sc_status orthonormal(double r[3], double p[3], const double read[3],
+                             const double phase[3]) {
     double rr = sqrt(dot(read, read)), pp = sqrt(dot(phase, phase)), rp = dot(read, phase);
     /* negated, so that NaN fails too */
     if (!(fabs(rr - 1) <= 1e-3 && fabs(pp - 1) <= 1e-3 && fabs(rp) <= 1e-3))
-        return sc_fail(SC_ERR_INPUT,
-                       "geometry: expected orthonormal directions to 1e-3, found lengths %g and %g, "
-                       "dot product %g", rr, pp, rp);
+        return sc_fail(
+            SC_ERR_INPUT,
+            "geometry: expected orthonormal directions to 1e-3, found lengths %g and %g, "
+            "dot product %g",
+            rr, pp, rp);
     for (int a = 0; a < 3; a++)
         r[a] = read[a] / rr;
     double along = dot(r, phase);
@@ -66,8 +63,7 @@ static sc_status orthonormal(double r[3], double p[3], const double read[3], con
 }
 
 static sc_status check_sizes(int64_t slices, double fov_x_mm, double fov_y_mm, double thickness_mm,
-                             int64_t nx, int64_t ny)
-{
+                             int64_t nx, int64_t ny) {
     if (slices < 1 || nx < 1 || ny < 1)
         return sc_fail(SC_ERR_INPUT,
                        "geometry: expected positive sizes, found %lld slices of %lld x %lld",
@@ -76,14 +72,14 @@ static sc_status check_sizes(int64_t slices, double fov_x_mm, double fov_y_mm, d
           isfinite(fov_y_mm) && isfinite(thickness_mm)))
         return sc_fail(SC_ERR_INPUT,
                        "geometry: expected a positive field of view, found %g x %g mm, "
-                       "thickness %g mm", fov_x_mm, fov_y_mm, thickness_mm);
+                       "thickness %g mm",
+                       fov_x_mm, fov_y_mm, thickness_mm);
     return SC_OK;
 }
 
 /* Step between slices: from the positions, or along r x p where there is only one. */
 static void slice_step(double step[3], const sc_geometry *geometry, const double r[3],
-                       const double p[3])
-{
+                       const double p[3]) {
     const double *first = geometry->slice_position;
     const double *last = first + 3 * (geometry->slices - 1);
     /* an unknown thickness must not make the affine singular */
@@ -97,8 +93,7 @@ static void slice_step(double step[3], const sc_geometry *geometry, const double
 
 sc_status sc_geometry_from_centre(sc_geometry *geometry, const double *centre, int64_t slices,
                                   const double read[3], const double phase[3], double fov_x_mm,
-                                  double fov_y_mm, double thickness_mm, int64_t nx, int64_t ny)
-{
+                                  double fov_y_mm, double thickness_mm, int64_t nx, int64_t ny) {
     sc_geometry made = {.known = true, .slices = slices, .thickness_mm = thickness_mm};
     double r[3], p[3], step[3];
     sc_status status;

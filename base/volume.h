@@ -17,7 +17,7 @@ typedef struct {
     double affine[3][4];    /* voxel index (i, j, k) -> LPS mm; slices equidistant */
     double *slice_position; /* (slices, 3) LPS mm of voxel (0,0) of each slice, or NULL: affine */
     int64_t slices;
-    double thickness_mm;    /* slice thickness; 0: unknown */
+    double thickness_mm; /* slice thickness; 0: unknown */
 } sc_geometry;
 
 typedef struct {

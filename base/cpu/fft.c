@@ -22,8 +22,7 @@ struct sc_fft {
 /* FFTW's planner is not reentrant. */
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
 
-static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned flags)
-{
+static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned flags) {
     fftwf_iodim64 axes[3];
     int64_t stride = 1;
     int d = fft->dims.d;
@@ -36,8 +35,7 @@ static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned fla
                                  FFTW_ESTIMATE | flags);
 }
 
-static sc_status make_plans(sc_fft *fft)
-{
+static sc_status make_plans(sc_fft *fft) {
     sc_c32 *x;
     sc_status status = SC_ALLOC(&x, fft->image, "image of a Fourier transform");
     if (status != SC_OK)
@@ -61,15 +59,14 @@ static sc_status make_plans(sc_fft *fft)
 }
 
 sc_status sc_cpu_fft_create(const sc_device *device, sc_fft **fft, int rank, const int64_t *dim,
-                            int64_t batch)
-{
+                            int64_t batch) {
     assert(rank >= 1 && rank <= 3 && batch >= 1);
     *fft = NULL;
     sc_fft *self = NULL;
     sc_status status;
     SC_TRY(SC_ALLOC(&self, 1, "Fourier transform"));
-    *self = (sc_fft){.dims = {rank, {1, 1, 1}}, .batch = batch, .image = 1,
-                     .threads = device->threads};
+    *self =
+        (sc_fft){.dims = {rank, {1, 1, 1}}, .batch = batch, .image = 1, .threads = device->threads};
     for (int a = 0; a < rank; a++) {
         self->dims.dim[3 - rank + a] = dim[a];
         self->image *= dim[a];
@@ -85,22 +82,20 @@ cleanup:
 }
 
 static void apply_phases(const sc_fft *fft, float *z, const float *x, const float *phases,
-                         float sign, float scale)
-{
+                         float sign, float scale) {
     sc_dims s = fft->dims;
     for (int64_t row = 0; row < s.dim[0] * s.dim[1]; row++)
         for (int64_t col = 0; col < s.dim[2]; col++)
             sc_body_phase(row, col, z, x, phases, sign, scale, s);
 }
 
-void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
-{
+void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse) {
     const float *before = fft->phases, *after = fft->phases + 2 * fft->phase_count;
     const float sign = inverse ? -1 : 1;
     /* with an odd number of elements every other image of a batch is unaligned: treat all alike */
     int unaligned = fft->image % 2 || (uintptr_t)z % 16;
-#pragma omp parallel for schedule(static) num_threads(fft->threads)                                \
-    if (fft->batch > 1 && fft->batch * fft->image > SC_CPU_SERIAL)
+#pragma omp parallel for schedule(static)                                                          \
+    num_threads(fft->threads) if (fft->batch > 1 && fft->batch * fft->image > SC_CPU_SERIAL)
     for (int64_t b = 0; b < fft->batch; b++) {
         sc_c32 *image = z + b * fft->image;
         apply_phases(fft, (float *)image, (const float *)(x + b * fft->image), before, sign, 1);
@@ -110,8 +105,7 @@ void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
     }
 }
 
-void sc_cpu_fft_free(sc_fft *fft)
-{
+void sc_cpu_fft_free(sc_fft *fft) {
     if (!fft)
         return;
     pthread_mutex_lock(&planner);

@@ -4,34 +4,30 @@
 #include "base/memory.h"
 #include <string.h>
 
-static sc_status allocate(const sc_device *device, void **p, size_t bytes)
-{
+static sc_status allocate(const sc_device *device, void **p, size_t bytes) {
     (void)device;
     return sc_alloc(p, bytes, 1, "device memory");
 }
 
-static void release(const sc_device *device, void *p)
-{
+static void release(const sc_device *device, void *p) {
     (void)device;
     sc_free(p);
 }
 
-static sc_status copy(const sc_device *device, void *to, const void *from, size_t bytes)
-{
+static sc_status copy(const sc_device *device, void *to, const void *from, size_t bytes) {
     (void)device;
     if (bytes > 0)
         memmove(to, from, bytes);
     return SC_OK;
 }
 
-static sc_status sync_nothing(const sc_device *device)
-{
+static sc_status sync_nothing(const sc_device *device) {
     (void)device;
     return SC_OK;
 }
 
 /* Weak: NULL in a build without the network's kernels. */
-extern const sc_net_kernels sc_net_kernels_cpu __attribute__((weak));
+extern const sc_net_kernels sc_cpu_net __attribute__((weak));
 
 const sc_kernels sc_kernels_cpu = {
     .name = "cpu",
@@ -45,5 +41,5 @@ const sc_kernels sc_kernels_cpu = {
     .fft = sc_cpu_fft,
     .fft_free = sc_cpu_fft_free,
     .sgemm = sc_cpu_sgemm,
-    .net = &sc_net_kernels_cpu,
+    .net = &sc_cpu_net,
 };

@@ -9,14 +9,12 @@
 
 static sc_device *one;
 
-static int make_device(void **state)
-{
+static int make_device(void **state) {
     (void)state;
     return sc_device_create_cpu(&one, 1);
 }
 
-static int free_device(void **state)
-{
+static int free_device(void **state) {
     (void)state;
     sc_device_free(one);
     return 0;
@@ -25,8 +23,7 @@ static int free_device(void **state)
 static const int64_t sizes[] = {1, 2, 3, 7, 64, 4095, 4097, 20011};
 #define SIZES (int)(sizeof sizes / sizeof *sizes)
 
-static void vector_kernels_equal_their_twins(void **state)
-{
+static void vector_kernels_equal_their_twins(void **state) {
     (void)state;
     const sc_kernels *k = one->kernels;
     for (int s = 0; s < SIZES; s++) {
@@ -49,8 +46,7 @@ static void vector_kernels_equal_their_twins(void **state)
     }
 }
 
-static void elementwise_kernels_work_in_place(void **state)
-{
+static void elementwise_kernels_work_in_place(void **state) {
     (void)state;
     const sc_kernels *k = one->kernels;
     int64_t n = 4099;
@@ -67,8 +63,7 @@ static void elementwise_kernels_work_in_place(void **state)
     sc_free(x), sc_free(y), sc_free(z);
 }
 
-static void complex_kernels_equal_their_twins(void **state)
-{
+static void complex_kernels_equal_their_twins(void **state) {
     (void)state;
     const sc_kernels *k = one->kernels;
     for (int s = 0; s < SIZES; s++) {
@@ -102,8 +97,7 @@ static void complex_kernels_equal_their_twins(void **state)
     }
 }
 
-static void zero_shrinks_to_zero_even_without_a_threshold(void **state)
-{
+static void zero_shrinks_to_zero_even_without_a_threshold(void **state) {
     (void)state;
     sc_c32 x[3] = {0, 0, 0}, z[3] = {1, 1, 1};
     one->kernels->soft(one, z, x, 0, 3);
@@ -112,8 +106,7 @@ static void zero_shrinks_to_zero_even_without_a_threshold(void **state)
     assert_true(z[0] == 0 && z[1] == 0 && z[2] == 0);
 }
 
-static void coils_equal_their_twin_and_adjoint(void **state)
-{
+static void coils_equal_their_twin_and_adjoint(void **state) {
     (void)state;
     const int64_t n = 1009;
     for (int sets = 1; sets <= 2; sets++)
@@ -129,17 +122,17 @@ static void coils_equal_their_twin_and_adjoint(void **state)
             one->kernels->coils_adjoint(one, back, maps, y, sets, coils, n);
             check_adjoint(inner(z, y, 2 * coils * n), inner(x, back, 2 * sets * n),
                           norm_floats((float *)z, 2 * coils * n) *
-                              norm_floats((float *)y, 2 * coils * n), "coils");
+                              norm_floats((float *)y, 2 * coils * n),
+                          "coils");
             sc_free(maps), sc_free(x), sc_free(y), sc_free(z), sc_free(twin), sc_free(back);
         }
 }
 
-static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 2}, {1, 1, 9}, {1, 5, 7}, {1, 6, 1},
-                                    {3, 4, 5}, {2, 1, 3}, {7, 33, 129}};
+static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 2}, {1, 1, 9}, {1, 5, 7},
+                                    {1, 6, 1}, {3, 4, 5}, {2, 1, 3}, {7, 33, 129}};
 #define SHAPES (int)(sizeof shapes / sizeof *shapes)
 
-static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim)
-{
+static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim) {
     int64_t n = 1, step = 1;
     for (int a = 0; a < d; a++)
         n *= dim[a];
@@ -150,8 +143,7 @@ static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim
     }
 }
 
-static void gradient_equals_its_twin_and_adjoint(void **state)
-{
+static void gradient_equals_its_twin_and_adjoint(void **state) {
     (void)state;
     for (int s = 0; s < SHAPES; s++)
         for (int d = 1; d <= 3; d++) {
@@ -160,7 +152,8 @@ static void gradient_equals_its_twin_and_adjoint(void **state)
             for (int a = 0; a < d; a++)
                 n *= dim[a];
             sc_c32 *x = random_complex(n, 1), *y = random_complex(d * n, 2);
-            sc_c32 *g = random_complex(d * n, 3), *twin = new_complex(d * n), *back = new_complex(n);
+            sc_c32 *g = random_complex(d * n, 3), *twin = new_complex(d * n),
+                   *back = new_complex(n);
             one->kernels->gradient(one, g, x, d, dim);
             naive_gradient(twin, x, d, dim);
             check_close(g, twin, 2 * d * n, 0, "gradient");
@@ -178,13 +171,13 @@ static const struct {
 } filters[] = {
     {2, {0.70710678f, 0.70710678f}},
     {4, {-0.12940952f, 0.22414387f, 0.83651630f, 0.48296291f}},
-    {8, {-0.010597401785f, 0.032883011667f, 0.030841381836f, -0.187034811719f, -0.027983769417f,
-         0.630880767930f, 0.714846570553f, 0.230377813309f}},
+    {8,
+     {-0.010597401785f, 0.032883011667f, 0.030841381836f, -0.187034811719f, -0.027983769417f,
+      0.630880767930f, 0.714846570553f, 0.230377813309f}},
 };
 
 static void naive_wavelet(sc_c32 *z, const sc_c32 *x, const float *low, int taps, int64_t outer,
-                          int64_t length, int64_t inner_n)
-{
+                          int64_t length, int64_t inner_n) {
     for (int64_t o = 0; o < outer; o++)
         for (int64_t j = 0; j < length; j++)
             for (int64_t i = 0; i < inner_n; i++) {
@@ -199,11 +192,10 @@ static void naive_wavelet(sc_c32 *z, const sc_c32 *x, const float *low, int taps
             }
 }
 
-static void wavelet_is_orthogonal_and_equals_its_twin(void **state)
-{
+static void wavelet_is_orthogonal_and_equals_its_twin(void **state) {
     (void)state;
-    static const int64_t cases[][3] = {{1, 2, 1}, {3, 4, 1}, {1, 6, 5}, {2, 16, 3}, {5, 130, 1},
-                                       {1, 64, 33}};
+    static const int64_t cases[][3] = {{1, 2, 1},  {3, 4, 1},   {1, 6, 5},
+                                       {2, 16, 3}, {5, 130, 1}, {1, 64, 33}};
     for (int f = 0; f < 3; f++)
         for (int c = 0; c < 6; c++) {
             int64_t outer = cases[c][0], length = cases[c][1], inner_n = cases[c][2];
@@ -225,8 +217,7 @@ static void wavelet_is_orthogonal_and_equals_its_twin(void **state)
         }
 }
 
-static void reductions_equal_double_sums(void **state)
-{
+static void reductions_equal_double_sums(void **state) {
     (void)state;
     for (int s = 0; s < SIZES; s++) {
         int64_t n = sizes[s];
@@ -246,8 +237,7 @@ static void reductions_equal_double_sums(void **state)
     }
 }
 
-static void reductions_are_good_over_many_blocks(void **state)
-{
+static void reductions_are_good_over_many_blocks(void **state) {
     (void)state; /* more than the 1024 blocks of one group */
     int64_t n = 4096 * 1024 + 4096 * 3 + 17;
     float *x = random_floats(n, 1);
@@ -259,23 +249,21 @@ static void reductions_are_good_over_many_blocks(void **state)
 }
 
 static void naive_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
-                       bool ta, bool tb, float alpha, float beta)
-{
+                       bool ta, bool tb, float alpha, float beta) {
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             double sum = 0;
             for (int64_t l = 0; l < k; l++)
-                sum += (double)(ta ? a[l * m + i] : a[i * k + l]) *
-                       (tb ? b[j * k + l] : b[l * n + j]);
+                sum +=
+                    (double)(ta ? a[l * m + i] : a[i * k + l]) * (tb ? b[j * k + l] : b[l * n + j]);
             c[i * n + j] = (float)(alpha * sum + beta * c[i * n + j]);
         }
 }
 
-static void sgemm_equals_its_twin_in_all_transpositions(void **state)
-{
+static void sgemm_equals_its_twin_in_all_transpositions(void **state) {
     (void)state;
-    static const int64_t cases[][3] = {{1, 1, 1}, {3, 5, 7}, {17, 1, 9}, {1025, 13, 33},
-                                       {11, 1030, 21}, {513, 513, 5}};
+    static const int64_t cases[][3] = {{1, 1, 1},      {3, 5, 7},      {17, 1, 9},
+                                       {1025, 13, 33}, {11, 1030, 21}, {513, 513, 5}};
     for (int s = 0; s < 6; s++)
         for (int t = 0; t < 4; t++) {
             int64_t m = cases[s][0], n = cases[s][1], k = cases[s][2];
@@ -289,8 +277,7 @@ static void sgemm_equals_its_twin_in_all_transpositions(void **state)
 }
 
 /* Run every kernel into one buffer that holds all results. */
-static void run_all(const sc_device *device, float *out)
-{
+static void run_all(const sc_device *device, float *out) {
     const sc_kernels *k = device->kernels;
     const int64_t n = 4 * 150 * 90, dim[] = {4, 150, 90};
     sc_c32 *x = random_complex(3 * n, 1), *y = random_complex(3 * n, 2);
@@ -322,8 +309,7 @@ static void run_all(const sc_device *device, float *out)
     sc_free(x), sc_free(y), sc_free(weight);
 }
 
-static void results_do_not_depend_on_the_number_of_threads(void **state)
-{
+static void results_do_not_depend_on_the_number_of_threads(void **state) {
     (void)state;
     int64_t floats = 16 * 6 * 4 * 150 * 90;
     float *first, *other;
@@ -340,8 +326,7 @@ static void results_do_not_depend_on_the_number_of_threads(void **state)
     sc_free(first), sc_free(other);
 }
 
-static void device_memory_is_zeroed_and_checked(void **state)
-{
+static void device_memory_is_zeroed_and_checked(void **state) {
     (void)state;
     float *x;
     assert_int_equal(SC_DEVICE_ALLOC(one, &x, 1000), SC_OK);
@@ -356,8 +341,7 @@ static void device_memory_is_zeroed_and_checked(void **state)
     sc_device_free(NULL);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_kernels_equal_their_twins),
         cmocka_unit_test(elementwise_kernels_work_in_place),

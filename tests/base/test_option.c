@@ -10,8 +10,7 @@ static const sc_option table[] = {
     {0},
 };
 
-static void defaults_come_from_the_table(void **state)
-{
+static void defaults_come_from_the_table(void **state) {
     (void)state;
     sc_options o = sc_options_default(table);
     assert_true(sc_options_get(&o, "iterations") == 30);
@@ -20,8 +19,7 @@ static void defaults_come_from_the_table(void **state)
     assert_true(sc_options_get(&o, "filter") == 1);
 }
 
-static void good_values_are_taken(void **state)
-{
+static void good_values_are_taken(void **state) {
     (void)state;
     sc_options o = sc_options_default(table);
     assert_int_equal(sc_options_set(&o, "iterations", "1000"), SC_OK);
@@ -36,17 +34,21 @@ static void good_values_are_taken(void **state)
     assert_true(sc_options_get(&o, "warm") == 1);
 }
 
-static void bad_values_are_named_and_change_nothing(void **state)
-{
+static void bad_values_are_named_and_change_nothing(void **state) {
     (void)state;
     static const struct {
         const char *key, *value, *message;
     } bad[] = {
-        {"iterations", "0", "from 1 to 1000"},     {"iterations", "2.5", "whole number"},
-        {"iterations", "", "iterations"},          {"iterations", "3x", "found '3x'"},
-        {"lambda", "nan", "lambda"},               {"lambda", "1e999", "lambda"},
-        {"lambda", "-1", "from 0 to 10 1/mm"},     {"warm", "maybe", "yes or no"},
-        {"filter", "db", "haar|db2|db4"},          {"filter", "", "filter"},
+        {"iterations", "0", "from 1 to 1000"},
+        {"iterations", "2.5", "whole number"},
+        {"iterations", "", "iterations"},
+        {"iterations", "3x", "found '3x'"},
+        {"lambda", "nan", "lambda"},
+        {"lambda", "1e999", "lambda"},
+        {"lambda", "-1", "from 0 to 10 1/mm"},
+        {"warm", "maybe", "yes or no"},
+        {"filter", "db", "haar|db2|db4"},
+        {"filter", "", "filter"},
         {"colour", "1", "unknown option 'colour'"},
     };
     sc_options o = sc_options_default(table), before = o;
@@ -55,8 +57,7 @@ static void bad_values_are_named_and_change_nothing(void **state)
     assert_memory_equal(&o, &before, sizeof o);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_come_from_the_table),
         cmocka_unit_test(good_values_are_taken),
