@@ -12,12 +12,14 @@ typedef struct {
 } chain_op;
 
 /* Two buffers taken from the workspace; what follows is for the parts. */
-static void take_buffers(const chain_op *self, void *buffer[2], void **work) {
+static void take_buffers(const chain_op *self, void *buffer[2], void **work)
+{
     buffer[0] = sc_work_take(work, self->buffer_bytes);
     buffer[1] = sc_work_take(work, self->buffer_bytes);
 }
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const chain_op *self = (const chain_op *)op;
     void *buffer[2];
     take_buffers(self, buffer, &work);
@@ -28,7 +30,8 @@ static void forward(const sc_op *op, void *y, const void *x, void *work) {
     }
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     const chain_op *self = (const chain_op *)op;
     void *buffer[2];
     take_buffers(self, buffer, &work);
@@ -39,7 +42,8 @@ static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
     }
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     const chain_op *self = (const chain_op *)op;
     int last = self->n - 1;
     void *buffer[2];
@@ -57,7 +61,8 @@ static void normal(const sc_op *op, void *z, const void *x, void *work) {
     }
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     chain_op *self = (chain_op *)op;
     for (int i = 0; self->part && i < self->n; i++)
         sc_op_free(self->part[i]);
@@ -66,7 +71,8 @@ static void destroy(sc_op *op) {
 }
 
 /* Workspace: the two buffers and that of the hungriest part. */
-static void measure(chain_op *self) {
+static void measure(chain_op *self)
+{
     size_t part_work = 0;
     for (int i = 0; i < self->n; i++) {
         const sc_op *part = self->part[i];
@@ -81,7 +87,8 @@ static void measure(chain_op *self) {
     sc_op_set_work(&self->op, 2 * sc_work_size(self->buffer_bytes) + part_work);
 }
 
-sc_status sc_op_chain(sc_op **op, sc_op **part, int n) {
+sc_status sc_op_chain(sc_op **op, sc_op **part, int n)
+{
     chain_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

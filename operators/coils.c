@@ -12,28 +12,32 @@ typedef struct {
     sc_c32 *maps; /* device (set, coil, n) */
 } coils_op;
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const coils_op *self = (const coils_op *)op;
     (void)work;
     op->device->kernels->coils_forward(op->device, y, self->maps, x, self->sets, self->coils,
                                        self->n);
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     const coils_op *self = (const coils_op *)op;
     (void)work;
     op->device->kernels->coils_adjoint(op->device, x, self->maps, y, self->sets, self->coils,
                                        self->n);
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     coils_op *self = (coils_op *)op;
     sc_device_release(op->device, self->maps);
     sc_free(self);
 }
 
 sc_status sc_op_coils(sc_op **op, const sc_device *device, const sc_c32 *maps, int sets, int coils,
-                      int rank, const int64_t *dim) {
+                      int rank, const int64_t *dim)
+{
     coils_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

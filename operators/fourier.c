@@ -9,29 +9,34 @@ typedef struct {
     sc_fft *fft;
 } fourier_op;
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     (void)work;
     op->device->kernels->fft(((const fourier_op *)op)->fft, y, x, false);
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     (void)work;
     op->device->kernels->fft(((const fourier_op *)op)->fft, x, y, true);
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     (void)work;
     sc_copy(op->device, z, x, sc_shape_floats(&op->domain));
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     fourier_op *self = (fourier_op *)op;
     if (self->fft)
         op->device->kernels->fft_free(self->fft);
     sc_free(self);
 }
 
-sc_status sc_op_fourier(sc_op **op, const sc_device *device, const sc_shape *shape, int rank) {
+sc_status sc_op_fourier(sc_op **op, const sc_device *device, const sc_shape *shape, int rank)
+{
     fourier_op *self = NULL;
     sc_status status = SC_OK;
     int64_t batch = sc_shape_batch(shape, rank), count = sc_shape_elements(shape);

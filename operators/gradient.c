@@ -9,24 +9,25 @@ typedef struct {
     int rank;
 } gradient_op;
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     (void)work;
     int rank = ((const gradient_op *)op)->rank;
     op->device->kernels->gradient(op->device, y, x, rank, op->domain.dim + op->domain.rank - rank);
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     (void)work;
     int rank = ((const gradient_op *)op)->rank;
     op->device->kernels->gradient_adjoint(op->device, x, y, rank,
                                           op->domain.dim + op->domain.rank - rank);
 }
 
-static void destroy(sc_op *op) {
-    sc_free(op);
-}
+static void destroy(sc_op *op) { sc_free(op); }
 
-sc_status sc_op_gradient(sc_op **op, const sc_device *device, const sc_shape *shape, int rank) {
+sc_status sc_op_gradient(sc_op **op, const sc_device *device, const sc_shape *shape, int rank)
+{
     gradient_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

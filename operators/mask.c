@@ -10,7 +10,8 @@ typedef struct {
     float *weight, *squared; /* device (n) */
 } mask_op;
 
-static void apply(const mask_op *self, void *z, const float *weight, const void *x) {
+static void apply(const mask_op *self, void *z, const float *weight, const void *x)
+{
     const sc_device *device = self->op.device;
     if (self->op.domain.dtype == SC_C32) {
         device->kernels->mask(device, z, weight, x, self->batch, self->n);
@@ -21,19 +22,22 @@ static void apply(const mask_op *self, void *z, const float *weight, const void 
                                   (const float *)x + i * self->n, self->n);
 }
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const mask_op *self = (const mask_op *)op;
     (void)work;
     apply(self, y, self->weight, x);
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     const mask_op *self = (const mask_op *)op;
     (void)work;
     apply(self, z, self->squared, x);
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     mask_op *self = (mask_op *)op;
     sc_device_release(op->device, self->weight);
     sc_device_release(op->device, self->squared);
@@ -41,7 +45,8 @@ static void destroy(sc_op *op) {
 }
 
 sc_status sc_op_mask(sc_op **op, const sc_device *device, const sc_shape *shape,
-                     const float *weight, int64_t weight_count) {
+                     const float *weight, int64_t weight_count)
+{
     mask_op *self = NULL;
     sc_status status = SC_OK;
     int64_t count = sc_shape_elements(shape);

@@ -5,23 +5,24 @@
 #include "base/memory.h"
 #include "operators/operator.h"
 
-static inline size_t sc_shape_bytes(const sc_shape *shape) {
+static inline size_t sc_shape_bytes(const sc_shape *shape)
+{
     return (size_t)sc_shape_floats(shape) * sizeof(float);
 }
 
 /* Bytes of a piece of workspace, rounded up so that the next piece stays aligned to 64. */
-static inline size_t sc_work_size(size_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
+static inline size_t sc_work_size(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* Cut `bytes` off the front of the workspace. */
-static inline void *sc_work_take(void **work, size_t bytes) {
+static inline void *sc_work_take(void **work, size_t bytes)
+{
     char *piece = *work;
     *work = piece + sc_work_size(bytes);
     return piece;
 }
 
-static inline void sc_copy(const sc_device *device, void *z, const void *x, int64_t floats) {
+static inline void sc_copy(const sc_device *device, void *z, const void *x, int64_t floats)
+{
     device->kernels->axpby(device, z, 1, x, 0, x, floats);
 }
 

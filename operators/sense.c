@@ -15,21 +15,25 @@ typedef struct {
     sc_fft *fft;             /* batch: coils */
 } sense_op;
 
-static void to_coils(const sense_op *self, sc_c32 *y, const sc_c32 *x) {
+static void to_coils(const sense_op *self, sc_c32 *y, const sc_c32 *x)
+{
     self->op.device->kernels->coils_forward(self->op.device, y, self->maps, x, self->sets,
                                             self->coils, self->n);
 }
 
-static void from_coils(const sense_op *self, sc_c32 *x, const sc_c32 *y) {
+static void from_coils(const sense_op *self, sc_c32 *x, const sc_c32 *y)
+{
     self->op.device->kernels->coils_adjoint(self->op.device, x, self->maps, y, self->sets,
                                             self->coils, self->n);
 }
 
-static void weigh(const sense_op *self, sc_c32 *z, const float *weight, const sc_c32 *x) {
+static void weigh(const sense_op *self, sc_c32 *z, const float *weight, const sc_c32 *x)
+{
     self->op.device->kernels->mask(self->op.device, z, weight, x, self->coils, self->n);
 }
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const sense_op *self = (const sense_op *)op;
     (void)work;
     to_coils(self, y, x);
@@ -37,14 +41,16 @@ static void forward(const sc_op *op, void *y, const void *x, void *work) {
     weigh(self, y, self->weight, y);
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     const sense_op *self = (const sense_op *)op;
     weigh(self, work, self->weight, y);
     op->device->kernels->fft(self->fft, work, work, true);
     from_coils(self, x, work);
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     const sense_op *self = (const sense_op *)op;
     const sc_kernels *kernels = op->device->kernels;
     to_coils(self, work, x);
@@ -54,7 +60,8 @@ static void normal(const sc_op *op, void *z, const void *x, void *work) {
     from_coils(self, z, work);
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     sense_op *self = (sense_op *)op;
     sc_device_release(op->device, self->maps);
     sc_device_release(op->device, self->weight);
@@ -65,7 +72,8 @@ static void destroy(sc_op *op) {
 }
 
 static sc_status fill(sense_op *self, const sc_c32 *maps, const float *weight, int rank,
-                      const int64_t *dim) {
+                      const int64_t *dim)
+{
     const sc_device *device = self->op.device;
     size_t pixels = (size_t)self->n;
     sc_status status = SC_OK;
@@ -80,7 +88,8 @@ cleanup:
 }
 
 sc_status sc_op_sense(sc_op **op, const sc_device *device, const sc_c32 *maps, const float *weight,
-                      int sets, int coils, int rank, const int64_t *dim) {
+                      int sets, int coils, int rank, const int64_t *dim)
+{
     sense_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

@@ -10,7 +10,8 @@ typedef struct {
     sc_op **part;
 } stack_op;
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const stack_op *self = (const stack_op *)op;
     float *out = y;
     for (int i = 0; i < self->n; i++) {
@@ -19,11 +20,13 @@ static void forward(const sc_op *op, void *y, const void *x, void *work) {
     }
 }
 
-static void add(const sc_device *device, float *z, const float *x, int64_t n) {
+static void add(const sc_device *device, float *z, const float *x, int64_t n)
+{
     device->kernels->axpby(device, z, 1, z, 1, x, n);
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     const stack_op *self = (const stack_op *)op;
     const float *in = y;
     float *term = sc_work_take(&work, sc_shape_bytes(&op->domain));
@@ -35,7 +38,8 @@ static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
     }
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     const stack_op *self = (const stack_op *)op;
     float *term = sc_work_take(&work, sc_shape_bytes(&op->domain));
     for (int i = 0; i < self->n; i++) {
@@ -45,7 +49,8 @@ static void normal(const sc_op *op, void *z, const void *x, void *work) {
     }
 }
 
-static void destroy(sc_op *op) {
+static void destroy(sc_op *op)
+{
     stack_op *self = (stack_op *)op;
     for (int i = 0; self->part && i < self->n; i++)
         sc_op_free(self->part[i]);
@@ -53,7 +58,8 @@ static void destroy(sc_op *op) {
     sc_free(self);
 }
 
-static void measure(stack_op *self) {
+static void measure(stack_op *self)
+{
     size_t part_work = 0;
     int64_t elements = 0;
     for (int i = 0; i < self->n; i++) {
@@ -67,7 +73,8 @@ static void measure(stack_op *self) {
     sc_op_set_work(&self->op, sc_work_size(sc_shape_bytes(&self->op.domain)) + part_work);
 }
 
-sc_status sc_op_stack(sc_op **op, sc_op **part, int n) {
+sc_status sc_op_stack(sc_op **op, sc_op **part, int n)
+{
     stack_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

@@ -39,20 +39,23 @@ typedef struct {
 } wavelet_op;
 
 /* Elements between neighbours of the two leading axes. */
-static void strides(int64_t stride[2], const int64_t dim[AXES]) {
+static void strides(int64_t stride[2], const int64_t dim[AXES])
+{
     stride[0] = dim[1] * dim[2];
     stride[1] = dim[2];
 }
 
 /* The band that level `level` splits: what is left of the padded size. */
-static void band_size(int64_t band[AXES], const wavelet_op *self, int level) {
+static void band_size(int64_t band[AXES], const wavelet_op *self, int level)
+{
     for (int a = 0; a < AXES; a++)
         band[a] = self->padded[a] >> (level < self->levels[a] ? level : self->levels[a]);
 }
 
 /* One axis of a contiguous band. */
 static void split_axis(const wavelet_op *self, sc_c32 *z, const sc_c32 *x, const int64_t band[AXES],
-                       int axis, bool inverse) {
+                       int axis, bool inverse)
+{
     const sc_device *device = self->op.device;
     int64_t outer = 1, inner = 1;
     for (int a = 0; a < axis; a++)
@@ -66,7 +69,8 @@ static void split_axis(const wavelet_op *self, sc_c32 *z, const sc_c32 *x, const
 /* One level in place on the padded image `a`: the band goes through the axes, alternating between
  * two contiguous buffers (`a` itself is one when the band is all of it), and back. */
 static void transform_level(const wavelet_op *self, sc_c32 *a, sc_c32 *b, sc_c32 *c, int level,
-                            bool inverse) {
+                            bool inverse)
+{
     const sc_device *device = self->op.device;
     int64_t band[AXES], whole_stride[2], band_stride[2];
     band_size(band, self, level);
@@ -89,14 +93,15 @@ static void transform_level(const wavelet_op *self, sc_c32 *a, sc_c32 *b, sc_c32
         sc_copy_box(device, a, whole_stride, now, band_stride, band);
 }
 
-static void transform(const wavelet_op *self, sc_c32 *a, sc_c32 *b, sc_c32 *c, bool inverse) {
+static void transform(const wavelet_op *self, sc_c32 *a, sc_c32 *b, sc_c32 *c, bool inverse)
+{
     for (int i = 0; i < self->deepest; i++)
         transform_level(self, a, b, c, inverse ? self->deepest - 1 - i : i, inverse);
 }
 
 /* A run of the last axis that wraps at the padded size is two pieces. */
-static void move_row(const wavelet_op *self, sc_c32 *padded, sc_c32 *image, int64_t shift,
-                     bool pad) {
+static void move_row(const wavelet_op *self, sc_c32 *padded, sc_c32 *image, int64_t shift, bool pad)
+{
     int64_t n = self->dim[2], size = self->padded[2];
     int64_t first = size - shift < n ? size - shift : n;
     const struct {
@@ -111,7 +116,8 @@ static void move_row(const wavelet_op *self, sc_c32 *padded, sc_c32 *image, int6
 
 /* Between the image and its padded form, moved by `shift` on the torus of the padded size. */
 static void move_rows(const wavelet_op *self, sc_c32 *padded, sc_c32 *image,
-                      const int64_t shift[AXES], bool pad) {
+                      const int64_t shift[AXES], bool pad)
+{
     int64_t stride[2], padded_stride[2];
     strides(stride, self->dim);
     strides(padded_stride, self->padded);
@@ -123,8 +129,8 @@ static void move_rows(const wavelet_op *self, sc_c32 *padded, sc_c32 *image,
         }
 }
 
-static void pad(const wavelet_op *self, sc_c32 *padded, const sc_c32 *x,
-                const int64_t shift[AXES]) {
+static void pad(const wavelet_op *self, sc_c32 *padded, const sc_c32 *x, const int64_t shift[AXES])
+{
     if (self->padded_n > self->n)
         self->op.device->kernels->fill(self->op.device, (float *)padded, 0, 2 * self->padded_n);
     move_rows(self, padded, (sc_c32 *)x, shift, true);
@@ -132,7 +138,8 @@ static void pad(const wavelet_op *self, sc_c32 *padded, const sc_c32 *x,
 
 static const int64_t unshifted[AXES];
 
-static void forward(const sc_op *op, void *y, const void *x, void *work) {
+static void forward(const sc_op *op, void *y, const void *x, void *work)
+{
     const wavelet_op *self = (const wavelet_op *)op;
     size_t bytes = (size_t)self->padded_n * sizeof(sc_c32);
     sc_c32 *b = sc_work_take(&work, bytes), *c = sc_work_take(&work, bytes);
@@ -143,7 +150,8 @@ static void forward(const sc_op *op, void *y, const void *x, void *work) {
     }
 }
 
-static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
+static void adjoint(const sc_op *op, void *x, const void *y, void *work)
+{
     const wavelet_op *self = (const wavelet_op *)op;
     size_t bytes = (size_t)self->padded_n * sizeof(sc_c32);
     sc_c32 *a = sc_work_take(&work, bytes), *b = sc_work_take(&work, bytes),
@@ -155,13 +163,15 @@ static void adjoint(const sc_op *op, void *x, const void *y, void *work) {
     }
 }
 
-static void normal(const sc_op *op, void *z, const void *x, void *work) {
+static void normal(const sc_op *op, void *z, const void *x, void *work)
+{
     (void)work;
     sc_copy(op->device, z, x, sc_shape_floats(&op->domain));
 }
 
 void sc_op_wavelet_shrink(const sc_op *op, sc_c32 *z, const sc_c32 *x, float threshold,
-                          const int64_t shift[3], void *work) {
+                          const int64_t shift[3], void *work)
+{
     const wavelet_op *self = (const wavelet_op *)op;
     size_t bytes = (size_t)self->padded_n * sizeof(sc_c32);
     sc_c32 *a = sc_work_take(&work, bytes), *b = sc_work_take(&work, bytes),
@@ -179,25 +189,26 @@ void sc_op_wavelet_shrink(const sc_op *op, sc_c32 *z, const sc_c32 *x, float thr
     }
 }
 
-void sc_op_wavelet_period(const sc_op *op, int64_t period[3]) {
+void sc_op_wavelet_period(const sc_op *op, int64_t period[3])
+{
     const wavelet_op *self = (const wavelet_op *)op;
     assert(op->forward == forward);
     for (int i = 0; i < AXES; i++)
         period[i] = (int64_t)1 << self->levels[i];
 }
 
-static void destroy(sc_op *op) {
-    sc_free(op);
-}
+static void destroy(sc_op *op) { sc_free(op); }
 
-static const wavelet_filter *find_filter(const char *name) {
+static const wavelet_filter *find_filter(const char *name)
+{
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
         if (strcmp(filters[i].name, name) == 0)
             return &filters[i];
     return NULL;
 }
 
-static int count_levels(int64_t n) {
+static int count_levels(int64_t n)
+{
     int64_t smallest = n < SMALLEST_BAND ? n : SMALLEST_BAND;
     int levels = 0;
     for (int64_t band = n; band >= smallest && band > 1; band = (band + 1) / 2)
@@ -206,7 +217,8 @@ static int count_levels(int64_t n) {
 }
 
 /* Axes, levels and padded sizes; the image axes are the last of the three. */
-static void plan(wavelet_op *self, const sc_shape *shape, int rank) {
+static void plan(wavelet_op *self, const sc_shape *shape, int rank)
+{
     self->batch = sc_shape_batch(shape, rank);
     self->n = self->padded_n = 1;
     for (int a = 0; a < AXES; a++) {
@@ -228,7 +240,8 @@ static void plan(wavelet_op *self, const sc_shape *shape, int rank) {
 }
 
 sc_status sc_op_wavelet(sc_op **op, const sc_device *device, const sc_shape *shape, int rank,
-                        const char *filter) {
+                        const char *filter)
+{
     wavelet_op *self = NULL;
     sc_status status = SC_OK;
     *op = NULL;

@@ -13,28 +13,27 @@ typedef struct {
     sc_c32 *image; /* (coil, block...) */
 } centre;
 
-static int64_t volume(const int64_t dim[AXES]) {
-    return dim[0] * dim[1] * dim[2];
-}
+static int64_t volume(const int64_t dim[AXES]) { return dim[0] * dim[1] * dim[2]; }
 
 /* First index of a centred block: its own centre (size / 2) on that of the axis. */
-static int64_t first(const centre *c, int axis) {
-    return c->dim[axis] / 2 - c->block[axis] / 2;
-}
+static int64_t first(const centre *c, int axis) { return c->dim[axis] / 2 - c->block[axis] / 2; }
 
-static int64_t element(const centre *c, int64_t i, int64_t j, int64_t k) {
+static int64_t element(const centre *c, int64_t i, int64_t j, int64_t k)
+{
     return ((first(c, 0) + i) * c->dim[1] + first(c, 1) + j) * c->dim[2] + first(c, 2) + k;
 }
 
 /* Not measured is exactly 0 in all coils. */
-static bool measured(const centre *c, int64_t e) {
+static bool measured(const centre *c, int64_t e)
+{
     for (int64_t coil = 0; coil < c->coils; coil++)
         if (c->y[coil * volume(c->dim) + e] != 0)
             return true;
     return false;
 }
 
-static bool full(const centre *c) {
+static bool full(const centre *c)
+{
     for (int64_t i = 0; i < c->block[0]; i++)
         for (int64_t j = 0; j < c->block[1]; j++)
             for (int64_t k = 0; k < c->block[2]; k++)
@@ -44,7 +43,8 @@ static bool full(const centre *c) {
 }
 
 /* Each axis in turn by one, until it is at its end or the block has a hole. */
-static void grow(centre *c) {
+static void grow(centre *c)
+{
     bool stopped[AXES] = {false};
     for (int a = 0; a < AXES; a++)
         c->block[a] = 1;
@@ -61,7 +61,8 @@ static void grow(centre *c) {
     }
 }
 
-static void cut(centre *c) {
+static void cut(centre *c)
+{
     sc_c32 *out = c->image;
     for (int64_t coil = 0; coil < c->coils; coil++)
         for (int64_t i = 0; i < c->block[0]; i++)
@@ -71,7 +72,8 @@ static void cut(centre *c) {
 }
 
 /* image <- centred unitary inverse FFT of the block, on the problem's device */
-static sc_status transform(centre *c, const sc_device *device) {
+static sc_status transform(centre *c, const sc_device *device)
+{
     const sc_kernels *k = device->kernels;
     size_t bytes = (size_t)(c->coils * volume(c->block)) * sizeof(sc_c32);
     sc_c32 *z = NULL;
@@ -89,20 +91,23 @@ cleanup:
     return status;
 }
 
-static int ascending(const void *a, const void *b) {
+static int ascending(const void *a, const void *b)
+{
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 /* BART: the 90th percentile, unless a few pixels are far brighter. */
-static double robust_peak(double *magnitude, int64_t n) {
+static double robust_peak(double *magnitude, int64_t n)
+{
     qsort(magnitude, (size_t)n, sizeof *magnitude, ascending);
     double median = magnitude[n / 2], high = magnitude[(int64_t)(0.9 * (double)n)];
     double max = magnitude[n - 1];
     return max - high < 2 * (high - median) ? high : max;
 }
 
-static sc_status scale_of(double *scale, const centre *c) {
+static sc_status scale_of(double *scale, const centre *c)
+{
     int64_t n = volume(c->block);
     double *magnitude = NULL, ratio = (double)volume(c->dim) / (double)n;
     sc_status status = SC_OK;
@@ -123,7 +128,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_bart_scaling(double *scale, const sc_problem *problem) {
+sc_status sc_bart_scaling(double *scale, const sc_problem *problem)
+{
     const sc_shape *range = &problem->A->range;
     const sc_device *device = problem->device;
     centre c = {.coils = range->dim[0], .dim = {1, 1, 1}};

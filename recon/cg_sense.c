@@ -17,8 +17,8 @@ static const sc_option options_cg_sense[] = {
     {0},
 };
 
-static sc_status solve(sc_classical *run, const sc_cg_options *options,
-                       const sc_progress *progress) {
+static sc_status solve(sc_classical *run, const sc_cg_options *options, const sc_progress *progress)
+{
     sc_cg_work work = {0};
     sc_cg_result result = {0};
     const sc_op *A = run->problem->A;
@@ -32,7 +32,8 @@ cleanup:
 }
 
 static sc_status run(sc_estimate *estimate, const sc_problem *problem, const sc_score *score,
-                     const sc_options *options, sc_key key, const sc_progress *progress) {
+                     const sc_options *options, sc_key key, const sc_progress *progress)
+{
     sc_classical work = {0};
     sc_cg_options cg = {
         .a = 1, .tolerance = 1e-6, .iterations = (int)sc_options_get(options, "iterations")};
@@ -57,7 +58,8 @@ cleanup:
     return status;
 }
 
-static void plan(double *evaluations, double *applications, const sc_options *options) {
+static void plan(double *evaluations, double *applications, const sc_options *options)
+{
     *evaluations = 0;
     *applications =
         sc_options_get(options, "lambda") > 0 ? sc_options_get(options, "iterations") : 12;

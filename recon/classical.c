@@ -2,7 +2,8 @@
 #include "base/memory.h"
 #include "recon/bart_scale.h"
 
-sc_status sc_classical_begin(sc_classical *run, const sc_problem *problem) {
+sc_status sc_classical_begin(sc_classical *run, const sc_problem *problem)
+{
     const sc_device *device = problem->device;
     const sc_op *A = problem->A;
     void *work = NULL;
@@ -20,7 +21,8 @@ cleanup:
     return status;
 }
 
-void sc_classical_end(sc_classical *run) {
+void sc_classical_end(sc_classical *run)
+{
     if (!run->problem)
         return;
     sc_device_release(run->problem->device, run->x);
@@ -28,7 +30,8 @@ void sc_classical_end(sc_classical *run) {
     *run = (sc_classical){0};
 }
 
-sc_status sc_classical_needs_complex(const sc_problem *problem, const char *method) {
+sc_status sc_classical_needs_complex(const sc_problem *problem, const char *method)
+{
     const sc_shape *domain = &problem->A->domain;
     if (domain->dtype == SC_C32 && domain->rank >= 3)
         return SC_OK;
@@ -37,7 +40,8 @@ sc_status sc_classical_needs_complex(const sc_problem *problem, const char *meth
 }
 
 /* ||y - A x||^2 / (2 measured sigma^2), or / (measured sigma^2) for real data */
-static sc_status residual(double *value, const sc_classical *run) {
+static sc_status residual(double *value, const sc_classical *run)
+{
     const sc_problem *problem = run->problem;
     const sc_device *device = problem->device;
     const sc_kernels *k = device->kernels;
@@ -61,7 +65,8 @@ cleanup:
 }
 
 /* Zero where the maps say nothing: there only the regulariser has spoken. */
-static void keep_support(sc_c32 *image, int64_t images, const sc_problem *problem) {
+static void keep_support(sc_c32 *image, int64_t images, const sc_problem *problem)
+{
     int64_t pixels = problem->ny * problem->nx;
     for (int64_t i = 0; problem->support && i < images; i++)
         for (int64_t p = 0; p < pixels; p++)
@@ -69,7 +74,8 @@ static void keep_support(sc_c32 *image, int64_t images, const sc_problem *proble
 }
 
 /* The image as complex numbers, whatever its dtype on the device. */
-static sc_status fetch(sc_c32 *image, const sc_classical *run) {
+static sc_status fetch(sc_c32 *image, const sc_classical *run)
+{
     const sc_device *device = run->problem->device;
     sc_status status =
         device->kernels->download(device, image, run->x, (size_t)run->n * sizeof(float));
@@ -80,7 +86,8 @@ static sc_status fetch(sc_c32 *image, const sc_classical *run) {
     return SC_OK;
 }
 
-sc_status sc_classical_estimate(sc_estimate *estimate, const sc_classical *run) {
+sc_status sc_classical_estimate(sc_estimate *estimate, const sc_classical *run)
+{
     const sc_problem *problem = run->problem;
     int64_t elements = sc_shape_elements(&problem->A->domain);
     const int64_t dim[3] = {elements / (problem->ny * problem->nx), problem->ny, problem->nx};
@@ -96,7 +103,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_classical_step(double *step, sc_classical *run, sc_key key) {
+sc_status sc_classical_step(double *step, sc_classical *run, sc_key key)
+{
     double largest;
     sc_status status =
         sc_op_largest_eigenvalue(&largest, run->problem->A, SC_CLASSICAL_STEP_COST, key.seed);
@@ -107,8 +115,8 @@ sc_status sc_classical_step(double *step, sc_classical *run, sc_key key) {
     return SC_OK;
 }
 
-sc_status sc_classical_lambda(double *lambda, const sc_problem *problem,
-                              const sc_options *options) {
+sc_status sc_classical_lambda(double *lambda, const sc_problem *problem, const sc_options *options)
+{
     double bart = sc_options_get(options, "lambda"), scale;
     *lambda = sc_options_get(options, "lambda-sigma") * problem->sigma;
     if (bart <= 0)

@@ -4,7 +4,8 @@
 /* In float32 the residual of the recursion drifts from the true one. */
 enum { RECOMPUTE_EVERY = 50 };
 
-sc_status sc_cg_work_create(sc_cg_work *work, const sc_op *A) {
+sc_status sc_cg_work_create(sc_cg_work *work, const sc_op *A)
+{
     int64_t n = sc_shape_floats(&A->domain);
     sc_status status = SC_OK;
     *work = (sc_cg_work){0};
@@ -18,7 +19,8 @@ cleanup:
     return status;
 }
 
-void sc_cg_work_free(sc_cg_work *work, const sc_op *A) {
+void sc_cg_work_free(sc_cg_work *work, const sc_op *A)
+{
     sc_device_release(A->device, work->r);
     sc_device_release(A->device, work->p);
     sc_device_release(A->device, work->q);
@@ -34,7 +36,8 @@ typedef struct {
 } solver;
 
 /* q = (a A^H A + b) x */
-static void apply(solver *s, float *q, const float *x) {
+static void apply(solver *s, float *q, const float *x)
+{
     const sc_device *device = s->A->device;
     sc_op_normal(s->A, q, x, s->work->op_work);
     device->kernels->axpby(device, q, (float)s->options->a, q, (float)s->options->b, x, s->n);
@@ -42,7 +45,8 @@ static void apply(solver *s, float *q, const float *x) {
 }
 
 /* r = rhs - (a A^H A + b) x */
-static void residual(solver *s, const float *x, const float *rhs) {
+static void residual(solver *s, const float *x, const float *rhs)
+{
     const sc_device *device = s->A->device;
     apply(s, s->work->q, x);
     device->kernels->axpby(device, s->work->r, 1, rhs, -1, s->work->q, s->n);
@@ -50,7 +54,8 @@ static void residual(solver *s, const float *x, const float *rhs) {
 
 /* ||A x - y||^2 without applying A: with a = 1, A^H A x = rhs - r - b x and rhs = A^H y, so it is
  * ||y||^2 - <x, rhs> - <x, r> - b ||x||^2. */
-static bool explains_data(const solver *s, const float *x, const float *rhs) {
+static bool explains_data(const solver *s, const float *x, const float *rhs)
+{
     const sc_device *device = s->A->device;
     const sc_kernels *k = device->kernels;
     if (s->options->data_square <= 0)
@@ -62,7 +67,8 @@ static bool explains_data(const solver *s, const float *x, const float *rhs) {
 }
 
 /* One step along p; the new ||r||^2, or -1 where there is nothing left to do along p. */
-static double step(solver *s, float *x, const float *rhs, double square, bool recompute) {
+static double step(solver *s, float *x, const float *rhs, double square, bool recompute)
+{
     const sc_device *device = s->A->device;
     const sc_kernels *k = device->kernels;
     const sc_cg_work *w = s->work;
@@ -83,7 +89,8 @@ static double step(solver *s, float *x, const float *rhs, double square, bool re
 
 sc_status sc_cg_solve(float *x, const float *rhs, const sc_op *A, const sc_cg_options *options,
                       bool warm, const sc_cg_work *work, sc_cg_result *result,
-                      const sc_progress *progress) {
+                      const sc_progress *progress)
+{
     const sc_device *device = A->device;
     const sc_kernels *k = device->kernels;
     solver s = {.A = A, .options = options, .work = work, .n = sc_shape_floats(&A->domain)};

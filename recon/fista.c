@@ -6,14 +6,16 @@ typedef struct {
     void *op_work;
 } workspace;
 
-static void free_work(workspace *work, const sc_op *A) {
+static void free_work(workspace *work, const sc_op *A)
+{
     sc_device_release(A->device, work->before);
     sc_device_release(A->device, work->gradient);
     sc_device_release(A->device, work->op_work);
 }
 
 /* x <- x + momentum (x - before), before <- x; the relative change of x. */
-static double advance(float *x, workspace *work, double momentum, int64_t n, const sc_op *A) {
+static double advance(float *x, workspace *work, double momentum, int64_t n, const sc_op *A)
+{
     const sc_kernels *k = A->device->kernels;
     float *difference = work->gradient;
     k->axpby(A->device, difference, 1, x, -1, work->before, n);
@@ -26,7 +28,8 @@ static double advance(float *x, workspace *work, double momentum, int64_t n, con
 
 /* x <- x + step (rhs - A^H A x) */
 static void descend(float *x, const float *rhs, workspace *work, double step, int64_t n,
-                    const sc_op *A) {
+                    const sc_op *A)
+{
     const sc_kernels *k = A->device->kernels;
     sc_op_normal(A, work->gradient, x, work->op_work);
     k->axpby(A->device, x, 1, x, (float)-step, work->gradient, n);
@@ -35,7 +38,8 @@ static void descend(float *x, const float *rhs, workspace *work, double step, in
 
 sc_status sc_fista(float *x, const float *rhs, const sc_op *A, const sc_prox *prox,
                    const sc_fista_options *options, int64_t *applications,
-                   const sc_progress *progress) {
+                   const sc_progress *progress)
+{
     int64_t n = sc_shape_floats(&A->domain), count = 0;
     workspace work = {0};
     double t = 1;

@@ -30,7 +30,8 @@ typedef struct {
     sc_key key;
 } wavelet_prox;
 
-static void apply(void *self, float *x, double step, int iteration) {
+static void apply(void *self, float *x, double step, int iteration)
+{
     wavelet_prox *prox = self;
     int64_t shift[3] = {0, 0, 0};
     for (int a = 0; prox->shift && a < 3; a++) {
@@ -41,14 +42,16 @@ static void apply(void *self, float *x, double step, int iteration) {
                          shift, prox->work);
 }
 
-static void prox_end(wavelet_prox *prox) {
+static void prox_end(wavelet_prox *prox)
+{
     if (prox->W)
         sc_device_release(prox->W->device, prox->work);
     sc_op_free(prox->W);
 }
 
 static sc_status prox_begin(wavelet_prox *prox, const sc_problem *problem,
-                            const sc_options *options, sc_key key) {
+                            const sc_options *options, sc_key key)
+{
     const sc_shape *domain = &problem->A->domain;
     const char *filter = filter_names[(int)sc_options_get(options, "wavelet")];
     sc_status status = SC_OK;
@@ -62,7 +65,8 @@ cleanup:
 }
 
 static sc_status run(sc_estimate *estimate, const sc_problem *problem, const sc_score *score,
-                     const sc_options *options, sc_key key, const sc_progress *progress) {
+                     const sc_options *options, sc_key key, const sc_progress *progress)
+{
     sc_classical work = {0};
     wavelet_prox wavelet = {0};
     sc_prox prox = {&wavelet, apply};
@@ -85,7 +89,8 @@ cleanup:
     return status;
 }
 
-static void plan(double *evaluations, double *applications, const sc_options *options) {
+static void plan(double *evaluations, double *applications, const sc_options *options)
+{
     *evaluations = 0;
     *applications = sc_options_get(options, "iterations") + SC_CLASSICAL_STEP_COST;
 }

@@ -12,7 +12,8 @@ struct sc_tv {
     float *before, *ahead, *image; /* (rank, n), (rank, n), (n) complex: scratch */
 };
 
-sc_status sc_tv_create(sc_tv **tv, const sc_device *device, const sc_shape *shape, int rank) {
+sc_status sc_tv_create(sc_tv **tv, const sc_device *device, const sc_shape *shape, int rank)
+{
     sc_tv *t = NULL;
     sc_status status = SC_OK;
     *tv = NULL;
@@ -36,7 +37,8 @@ cleanup:
     return status;
 }
 
-void sc_tv_free(sc_tv *tv) {
+void sc_tv_free(sc_tv *tv)
+{
     if (!tv)
         return;
     sc_device_release(tv->device, tv->dual);
@@ -47,7 +49,8 @@ void sc_tv_free(sc_tv *tv) {
 }
 
 /* image = v - D^H w */
-static void primal(const sc_tv *t, float *image, const float *v, const float *w) {
+static void primal(const sc_tv *t, float *image, const float *v, const float *w)
+{
     const sc_kernels *k = t->device->kernels;
     k->gradient_adjoint(t->device, (sc_c32 *)t->image, (const sc_c32 *)w, t->rank, t->dim);
     k->axpby(t->device, image, 1, v, -1, t->image, 2 * t->n);
@@ -55,7 +58,8 @@ static void primal(const sc_tv *t, float *image, const float *v, const float *w)
 
 /* w <- projection on |w(r)| <= mu of (ahead + D (v - D^H ahead) / (4 d)); scratch: ahead. The
  * projection is what the shrinkage takes away. */
-static void project(const sc_tv *t, float *w, const float *v, double mu) {
+static void project(const sc_tv *t, float *w, const float *v, double mu)
+{
     const sc_kernels *k = t->device->kernels;
     int64_t planes = 2 * t->rank * t->n;
     primal(t, t->image, v, t->ahead);
@@ -65,7 +69,8 @@ static void project(const sc_tv *t, float *w, const float *v, double mu) {
     k->axpby(t->device, w, 1, w, -1, t->ahead, planes);
 }
 
-static void denoise_one(const sc_tv *t, float *w, float *x, double mu, int iterations) {
+static void denoise_one(const sc_tv *t, float *w, float *x, double mu, int iterations)
+{
     const sc_kernels *k = t->device->kernels;
     int64_t planes = 2 * t->rank * t->n;
     double s = 1;
@@ -81,13 +86,15 @@ static void denoise_one(const sc_tv *t, float *w, float *x, double mu, int itera
     primal(t, x, x, w);
 }
 
-void sc_tv_denoise(sc_tv *tv, float *x, double mu, int iterations) {
+void sc_tv_denoise(sc_tv *tv, float *x, double mu, int iterations)
+{
     for (int64_t i = 0; i < tv->batch; i++)
         denoise_one(tv, tv->dual + 2 * i * tv->rank * tv->n, x + 2 * i * tv->n, mu, iterations);
 }
 
 /* mu |D x| - Re<D x, w> summed over the pixels of one image, all (rank, n) on the host */
-static double gap_of(const sc_c32 *g, const sc_c32 *w, double mu, int rank, int64_t n) {
+static double gap_of(const sc_c32 *g, const sc_c32 *w, double mu, int rank, int64_t n)
+{
     double gap = 0;
     for (int64_t p = 0; p < n; p++) {
         double square = 0, product = 0;
@@ -101,7 +108,8 @@ static double gap_of(const sc_c32 *g, const sc_c32 *w, double mu, int rank, int6
     return gap;
 }
 
-sc_status sc_tv_gap(double *gap, sc_tv *tv, const float *x, double mu) {
+sc_status sc_tv_gap(double *gap, sc_tv *tv, const float *x, double mu)
+{
     const sc_kernels *k = tv->device->kernels;
     int64_t planes = tv->rank * tv->n;
     size_t bytes = (size_t)planes * sizeof(sc_c32);

@@ -25,14 +25,16 @@ typedef struct {
     int inner;
 } tv_prox;
 
-static void apply(void *self, float *x, double step, int iteration) {
+static void apply(void *self, float *x, double step, int iteration)
+{
     tv_prox *prox = self;
     (void)iteration;
     sc_tv_denoise(prox->tv, x, prox->lambda * step, prox->inner);
 }
 
 static sc_status run(sc_estimate *estimate, const sc_problem *problem, const sc_score *score,
-                     const sc_options *options, sc_key key, const sc_progress *progress) {
+                     const sc_options *options, sc_key key, const sc_progress *progress)
+{
     const sc_shape *domain = &problem->A->domain;
     sc_classical work = {0};
     tv_prox variation = {.inner = (int)sc_options_get(options, "inner")};
@@ -57,7 +59,8 @@ cleanup:
     return status;
 }
 
-static void plan(double *evaluations, double *applications, const sc_options *options) {
+static void plan(double *evaluations, double *applications, const sc_options *options)
+{
     *evaluations = 0;
     *applications = sc_options_get(options, "iterations") + SC_CLASSICAL_STEP_COST;
 }

@@ -6,7 +6,8 @@
 static const sc_option options_zero_filled[] = {{0}};
 
 static sc_status run(sc_estimate *estimate, const sc_problem *problem, const sc_score *score,
-                     const sc_options *options, sc_key key, const sc_progress *progress) {
+                     const sc_options *options, sc_key key, const sc_progress *progress)
+{
     sc_classical work;
     sc_status status = SC_OK;
     (void)score, (void)options, (void)key, (void)progress;
@@ -18,7 +19,8 @@ cleanup:
     return status;
 }
 
-static void plan(double *evaluations, double *applications, const sc_options *options) {
+static void plan(double *evaluations, double *applications, const sc_options *options)
+{
     (void)options;
     *evaluations = 0;
     *applications = 1;

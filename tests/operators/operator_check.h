@@ -20,23 +20,27 @@ typedef struct {
     void *work;
 } op_check;
 
-static inline void check_ok(sc_status status) {
+static inline void check_ok(sc_status status)
+{
     if (status != SC_OK)
         print_error("%s\n", sc_message());
     assert_int_equal(status, SC_OK);
 }
 
-static inline sc_device *cpu(int threads) {
+static inline sc_device *cpu(int threads)
+{
     sc_device *device;
     check_ok(sc_device_create_cpu(&device, threads));
     return device;
 }
 
-static inline void random_floats(float *x, int64_t n, uint64_t seed, uint32_t step) {
+static inline void random_floats(float *x, int64_t n, uint64_t seed, uint32_t step)
+{
     sc_random_normal(x, n, (sc_key){.seed = seed}, SC_DRAW_TEST, step);
 }
 
-static inline op_check op_check_begin(const sc_op *op, uint64_t seed) {
+static inline op_check op_check_begin(const sc_op *op, uint64_t seed)
+{
     op_check c = {.op = op, .device = op->device};
     c.n = sc_shape_floats(&op->domain);
     c.m = sc_shape_floats(&op->range);
@@ -52,24 +56,25 @@ static inline op_check op_check_begin(const sc_op *op, uint64_t seed) {
     return c;
 }
 
-static inline void op_check_end(op_check *c) {
+static inline void op_check_end(op_check *c)
+{
     void *all[] = {c->x, c->x2, c->z, c->z2, c->y, c->y2, c->work};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sc_device_release(c->device, all[i]);
 }
 
-static inline double dot(const float *x, const float *y, int64_t n) {
+static inline double dot(const float *x, const float *y, int64_t n)
+{
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += (double)x[i] * y[i];
     return sum;
 }
 
-static inline double norm(const float *x, int64_t n) {
-    return sqrt(dot(x, x, n));
-}
+static inline double norm(const float *x, int64_t n) { return sqrt(dot(x, x, n)); }
 
-static inline double distance(const float *x, const float *y, int64_t n) {
+static inline double distance(const float *x, const float *y, int64_t n)
+{
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
@@ -77,7 +82,8 @@ static inline double distance(const float *x, const float *y, int64_t n) {
 }
 
 static inline void expect_below(double value, double limit, const char *what, const sc_op *op,
-                                uint64_t seed) {
+                                uint64_t seed)
+{
     char text[256];
     op->describe(op, text, sizeof text);
     if (!(value < limit))
@@ -86,7 +92,8 @@ static inline void expect_below(double value, double limit, const char *what, co
 }
 
 /* |<A x, y> - <x, A^H y>| < 1e-5 ||A x|| ||y|| */
-static inline void expect_adjoint(op_check *c, uint64_t seed) {
+static inline void expect_adjoint(op_check *c, uint64_t seed)
+{
     sc_op_forward(c->op, c->y2, c->x, c->work);
     sc_op_adjoint(c->op, c->z, c->y, c->work);
     double scale = norm(c->y2, c->m) * norm(c->y, c->m);
@@ -95,7 +102,8 @@ static inline void expect_adjoint(op_check *c, uint64_t seed) {
         expect_below(error / scale, 1e-5, "adjoint error", c->op, seed);
 }
 
-static inline void expect_normal(op_check *c, uint64_t seed) {
+static inline void expect_normal(op_check *c, uint64_t seed)
+{
     sc_op_forward(c->op, c->y2, c->x, c->work);
     sc_op_adjoint(c->op, c->z, c->y2, c->work);
     sc_op_normal(c->op, c->z2, c->x, c->work);
@@ -105,7 +113,8 @@ static inline void expect_normal(op_check *c, uint64_t seed) {
 }
 
 /* A (2 x - 3 x2) = 2 A x - 3 A x2, and A (i x) = i A x for complex ones */
-static inline void expect_linear(op_check *c, uint64_t seed) {
+static inline void expect_linear(op_check *c, uint64_t seed)
+{
     for (int64_t i = 0; i < c->n; i++)
         c->z[i] = 2 * c->x[i] - 3 * c->x2[i];
     sc_op_forward(c->op, c->y2, c->z, c->work);
@@ -135,7 +144,8 @@ static inline void expect_linear(op_check *c, uint64_t seed) {
 }
 
 /* All of the above for several seeds; frees the operator. */
-static inline void check_operator(sc_op *op) {
+static inline void check_operator(sc_op *op)
+{
     for (uint64_t seed = 1; seed <= 3; seed++) {
         op_check c = op_check_begin(op, seed);
         expect_adjoint(&c, seed);
@@ -146,14 +156,16 @@ static inline void check_operator(sc_op *op) {
     sc_op_free(op);
 }
 
-static inline sc_shape complex_shape(int rank, const int64_t *dim) {
+static inline sc_shape complex_shape(int rank, const int64_t *dim)
+{
     sc_shape shape = {.dtype = SC_C32, .rank = rank};
     memcpy(shape.dim, dim, (size_t)rank * sizeof *dim);
     return shape;
 }
 
 /* Random maps of unit root sum of squares over all sets and coils; to be freed with sc_free. */
-static inline sc_c32 *random_maps(int sets, int coils, int64_t n, uint64_t seed) {
+static inline sc_c32 *random_maps(int sets, int coils, int64_t n, uint64_t seed)
+{
     sc_c32 *maps = NULL;
     check_ok(SC_ALLOC(&maps, sets * coils * n, "maps"));
     random_floats((float *)maps, 2 * sets * coils * n, seed, 7);
@@ -171,7 +183,8 @@ static inline sc_c32 *random_maps(int sets, int coils, int64_t n, uint64_t seed)
 }
 
 /* 0 or 1, about 1 in 3 sampled; whole lines where `lines`. */
-static inline float *random_mask(int64_t rows, int64_t columns, bool lines, uint64_t seed) {
+static inline float *random_mask(int64_t rows, int64_t columns, bool lines, uint64_t seed)
+{
     float *mask = NULL, *u = NULL;
     check_ok(SC_ALLOC(&mask, rows * columns, "mask"));
     check_ok(SC_ALLOC(&u, rows * columns, "mask"));

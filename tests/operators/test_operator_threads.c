@@ -5,7 +5,8 @@
 
 enum { COILS = 4, NY = 115, NX = 91, ROUNDS = 4 };
 
-static sc_op *make_sense(const sc_device *device, bool lines) {
+static sc_op *make_sense(const sc_device *device, bool lines)
+{
     const int64_t dim[2] = {NY, NX};
     sc_c32 *maps = random_maps(2, COILS, NY * NX, 21);
     float *mask = random_mask(NY, NX, lines, 22);
@@ -16,7 +17,8 @@ static sc_op *make_sense(const sc_device *device, bool lines) {
     return op;
 }
 
-static sc_op *make_wavelet(const sc_device *device) {
+static sc_op *make_wavelet(const sc_device *device)
+{
     const int64_t dim[3] = {2, NY, NX};
     sc_shape shape = complex_shape(3, dim);
     sc_op *op;
@@ -24,7 +26,8 @@ static sc_op *make_wavelet(const sc_device *device) {
     return op;
 }
 
-static void *apply_often(void *argument) {
+static void *apply_often(void *argument)
+{
     op_check *c = argument;
     for (int i = 0; i < ROUNDS; i++) {
         sc_op_forward(c->op, c->y2, c->x, c->work);
@@ -34,13 +37,15 @@ static void *apply_often(void *argument) {
     return NULL;
 }
 
-static void expect_same_bytes(const op_check *a, const op_check *b) {
+static void expect_same_bytes(const op_check *a, const op_check *b)
+{
     assert_memory_equal(a->y2, b->y2, (size_t)a->m * sizeof(float));
     assert_memory_equal(a->z, b->z, (size_t)a->n * sizeof(float));
     assert_memory_equal(a->z2, b->z2, (size_t)a->n * sizeof(float));
 }
 
-static void run_from_two_threads(sc_op *op) {
+static void run_from_two_threads(sc_op *op)
+{
     pthread_t thread[2];
     op_check alone = op_check_begin(op, 1);
     op_check together[2] = {op_check_begin(op, 1), op_check_begin(op, 1)};
@@ -57,7 +62,8 @@ static void run_from_two_threads(sc_op *op) {
     sc_op_free(op);
 }
 
-static void two_callers_get_the_bytes_of_one(void **state) {
+static void two_callers_get_the_bytes_of_one(void **state)
+{
     sc_device *device = cpu(1);
     run_from_two_threads(make_sense(device, false));
     run_from_two_threads(make_sense(device, true));
@@ -66,7 +72,8 @@ static void two_callers_get_the_bytes_of_one(void **state) {
     (void)state;
 }
 
-static void compare(sc_op *one, sc_op *two) {
+static void compare(sc_op *one, sc_op *two)
+{
     op_check a = op_check_begin(one, 1), b = op_check_begin(two, 1);
     apply_often(&a);
     apply_often(&b);
@@ -77,7 +84,8 @@ static void compare(sc_op *one, sc_op *two) {
     sc_op_free(two);
 }
 
-static void one_and_two_threads_give_the_same_bytes(void **state) {
+static void one_and_two_threads_give_the_same_bytes(void **state)
+{
     sc_device *one = cpu(1), *two = cpu(2);
     compare(make_sense(one, false), make_sense(two, false));
     compare(make_sense(one, true), make_sense(two, true));
@@ -87,7 +95,8 @@ static void one_and_two_threads_give_the_same_bytes(void **state) {
     (void)state;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_callers_get_the_bytes_of_one),
         cmocka_unit_test(one_and_two_threads_give_the_same_bytes),

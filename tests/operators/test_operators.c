@@ -6,7 +6,8 @@ static const int64_t sizes2[][2] = {{16, 16}, {17, 23}, {1, 9}, {30, 7}, {46, 36
 static const int64_t sizes3[][3] = {{5, 9, 12}, {8, 16, 17}, {3, 7, 11}};
 enum { COUNT2 = sizeof sizes2 / sizeof sizes2[0], COUNT3 = sizeof sizes3 / sizeof sizes3[0] };
 
-static sc_op *make_mask(const sc_device *device, const sc_shape *shape, int64_t n) {
+static sc_op *make_mask(const sc_device *device, const sc_shape *shape, int64_t n)
+{
     sc_op *op;
     float *weight = NULL;
     check_ok(SC_ALLOC(&weight, n, "weight"));
@@ -16,8 +17,8 @@ static sc_op *make_mask(const sc_device *device, const sc_shape *shape, int64_t 
     return op;
 }
 
-static sc_op *make_coils(const sc_device *device, int sets, int coils, int rank,
-                         const int64_t *dim) {
+static sc_op *make_coils(const sc_device *device, int sets, int coils, int rank, const int64_t *dim)
+{
     sc_op *op;
     int64_t n = 1;
     for (int a = 0; a < rank; a++)
@@ -29,7 +30,8 @@ static sc_op *make_coils(const sc_device *device, int sets, int coils, int rank,
 }
 
 static sc_op *make_sense(const sc_device *device, int sets, int coils, int rank, const int64_t *dim,
-                         bool lines) {
+                         bool lines)
+{
     sc_op *op;
     int64_t rows = 1, columns = dim[rank - 1];
     for (int a = 0; a < rank - 1; a++)
@@ -43,7 +45,8 @@ static sc_op *make_sense(const sc_device *device, int sets, int coils, int rank,
     return op;
 }
 
-static void mask_is_exact(void **state) {
+static void mask_is_exact(void **state)
+{
     sc_device *device = cpu(1);
     for (int i = 0; i < COUNT2; i++) {
         const int64_t dim[3] = {4, sizes2[i][0], sizes2[i][1]};
@@ -56,7 +59,8 @@ static void mask_is_exact(void **state) {
     (void)state;
 }
 
-static void coils_are_exact_with_one_and_two_sets(void **state) {
+static void coils_are_exact_with_one_and_two_sets(void **state)
+{
     sc_device *device = cpu(2);
     for (int sets = 1; sets <= 2; sets++) {
         for (int i = 0; i < COUNT2; i++)
@@ -68,7 +72,8 @@ static void coils_are_exact_with_one_and_two_sets(void **state) {
     (void)state;
 }
 
-static void fourier_is_exact(void **state) {
+static void fourier_is_exact(void **state)
+{
     sc_device *device = cpu(2);
     sc_op *op;
     for (int i = 0; i < COUNT2; i++) {
@@ -83,7 +88,8 @@ static void fourier_is_exact(void **state) {
     (void)state;
 }
 
-static void gradient_is_exact(void **state) {
+static void gradient_is_exact(void **state)
+{
     sc_device *device = cpu(1);
     sc_op *op;
     for (int i = 0; i < COUNT2; i++) {
@@ -100,7 +106,8 @@ static void gradient_is_exact(void **state) {
     (void)state;
 }
 
-static void sense_is_exact_with_one_and_two_sets(void **state) {
+static void sense_is_exact_with_one_and_two_sets(void **state)
+{
     sc_device *device = cpu(2);
     for (int sets = 1; sets <= 2; sets++)
         for (int lines = 0; lines < 2; lines++) {
@@ -115,7 +122,8 @@ static void sense_is_exact_with_one_and_two_sets(void **state) {
 
 /* mask o Fourier o coils, part by part */
 static sc_op *make_chain(const sc_device *device, int sets, int coils, const int64_t dim[2],
-                         const sc_c32 *maps, const float *mask) {
+                         const sc_c32 *maps, const float *mask)
+{
     sc_op *part[3], *op;
     const int64_t range[3] = {coils, dim[0], dim[1]};
     sc_shape shape = complex_shape(3, range);
@@ -126,7 +134,8 @@ static sc_op *make_chain(const sc_device *device, int sets, int coils, const int
     return op;
 }
 
-static void fused_sense_equals_the_chain(void **state) {
+static void fused_sense_equals_the_chain(void **state)
+{
     sc_device *device = cpu(1);
     for (int i = 0; i < COUNT2; i++)
         for (int sets = 1; sets <= 2; sets++)
@@ -159,7 +168,8 @@ static void fused_sense_equals_the_chain(void **state) {
     (void)state;
 }
 
-static void stacks_and_chains_of_each_other_are_exact(void **state) {
+static void stacks_and_chains_of_each_other_are_exact(void **state)
+{
     sc_device *device = cpu(1);
     for (int i = 0; i < COUNT2; i++) {
         const int64_t dim[3] = {1, sizes2[i][0], sizes2[i][1]};
@@ -182,7 +192,8 @@ static void stacks_and_chains_of_each_other_are_exact(void **state) {
 }
 
 /* everything measured and maps of unit root sum of squares */
-static void full_sampling_with_unit_maps_is_the_identity(void **state) {
+static void full_sampling_with_unit_maps_is_the_identity(void **state)
+{
     sc_device *device = cpu(2);
     for (int i = 0; i < COUNT2; i++) {
         const int64_t *dim = sizes2[i], n = dim[0] * dim[1];
@@ -208,7 +219,8 @@ static void full_sampling_with_unit_maps_is_the_identity(void **state) {
     (void)state;
 }
 
-static void largest_eigenvalue_of_weights_is_their_largest_square(void **state) {
+static void largest_eigenvalue_of_weights_is_their_largest_square(void **state)
+{
     sc_device *device = cpu(1);
     const int64_t dim[1] = {40};
     sc_shape shape = complex_shape(1, dim);
@@ -230,7 +242,8 @@ static void largest_eigenvalue_of_weights_is_their_largest_square(void **state) 
     (void)state;
 }
 
-static void failed_compositions_free_their_parts(void **state) {
+static void failed_compositions_free_their_parts(void **state)
+{
     sc_device *device = cpu(1);
     const int64_t dim[2] = {6, 5};
     sc_shape shape = complex_shape(2, dim);
@@ -243,7 +256,8 @@ static void failed_compositions_free_their_parts(void **state) {
     (void)state;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mask_is_exact),
         cmocka_unit_test(coils_are_exact_with_one_and_two_sets),

@@ -8,7 +8,8 @@ static const char *const filters[] = {"haar", "db2", "db4"};
 enum { COUNT2 = sizeof sizes2 / sizeof sizes2[0], COUNT3 = sizeof sizes3 / sizeof sizes3[0] };
 
 static sc_op *make(const sc_device *device, int rank, const int64_t *size, int batch,
-                   const char *filter) {
+                   const char *filter)
+{
     int64_t dim[4] = {batch};
     memcpy(dim + 1, size, (size_t)rank * sizeof *size);
     sc_shape shape = complex_shape(rank + 1, dim);
@@ -17,7 +18,8 @@ static sc_op *make(const sc_device *device, int rank, const int64_t *size, int b
     return op;
 }
 
-static void wavelet_is_exact_for_any_size(void **state) {
+static void wavelet_is_exact_for_any_size(void **state)
+{
     sc_device *device = cpu(2);
     for (int f = 0; f < 3; f++) {
         for (int i = 0; i < COUNT2; i++)
@@ -29,7 +31,8 @@ static void wavelet_is_exact_for_any_size(void **state) {
     (void)state;
 }
 
-static void check_identity(sc_op *op) {
+static void check_identity(sc_op *op)
+{
     op_check c = op_check_begin(op, 1);
     sc_op_forward(op, c.y2, c.x, c.work);
     sc_op_adjoint(op, c.z, c.y2, c.work);
@@ -39,7 +42,8 @@ static void check_identity(sc_op *op) {
     sc_op_free(op);
 }
 
-static void adjoint_inverts_the_transform(void **state) {
+static void adjoint_inverts_the_transform(void **state)
+{
     sc_device *device = cpu(1);
     for (int f = 0; f < 3; f++) {
         for (int i = 0; i < COUNT2; i++)
@@ -52,7 +56,8 @@ static void adjoint_inverts_the_transform(void **state) {
 }
 
 /* W W^H y = y where the domain is as large as the range: 48 = 3 x 16 */
-static void transform_is_orthogonal_for_sizes_that_need_no_padding(void **state) {
+static void transform_is_orthogonal_for_sizes_that_need_no_padding(void **state)
+{
     sc_device *device = cpu(1);
     const int64_t size[2] = {48, 32};
     sc_op *op = make(device, 2, size, 1, "db2");
@@ -69,7 +74,8 @@ static void transform_is_orthogonal_for_sizes_that_need_no_padding(void **state)
 
 /* Daubechies filters with p vanishing moments: a polynomial of degree p - 1 has no details away
  * from where the padded axis wraps. A ramp tells db2 from a filter that only sums to sqrt 2. */
-static void details_of_a_ramp_vanish(void **state) {
+static void details_of_a_ramp_vanish(void **state)
+{
     sc_device *device = cpu(1);
     const int64_t size[1] = {16};
     sc_op *op = make(device, 1, size, 1, "db2");
@@ -87,7 +93,8 @@ static void details_of_a_ramp_vanish(void **state) {
     (void)state;
 }
 
-static void shrinking_by_nothing_is_the_identity_for_every_shift(void **state) {
+static void shrinking_by_nothing_is_the_identity_for_every_shift(void **state)
+{
     sc_device *device = cpu(1);
     for (int i = 0; i < COUNT2; i++) {
         sc_op *op = make(device, 2, sizes2[i], 2, "db2");
@@ -105,7 +112,8 @@ static void shrinking_by_nothing_is_the_identity_for_every_shift(void **state) {
 }
 
 /* unshifted: W^H soft(W x) done by hand; in place gives the same */
-static void shrinking_is_soft_thresholding_of_coefficients(void **state) {
+static void shrinking_is_soft_thresholding_of_coefficients(void **state)
+{
     sc_device *device = cpu(1);
     for (int i = 0; i < COUNT2; i++) {
         const int64_t none[3] = {0, 0, 0};
@@ -131,7 +139,8 @@ static void shrinking_is_soft_thresholding_of_coefficients(void **state) {
 }
 
 /* the transform has no more than `period` different shifts along an axis */
-static void shifts_repeat_with_the_period(void **state) {
+static void shifts_repeat_with_the_period(void **state)
+{
     sc_device *device = cpu(1);
     const int64_t size[2] = {40, 21};
     sc_op *op = make(device, 2, size, 1, "db2");
@@ -154,7 +163,8 @@ static void shifts_repeat_with_the_period(void **state) {
     (void)state;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wavelet_is_exact_for_any_size),
         cmocka_unit_test(adjoint_inverts_the_transform),
