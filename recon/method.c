@@ -7,12 +7,22 @@
 extern const sc_method sc_method_zero_filled, sc_method_cg_sense, sc_method_l1_wavelet,
     sc_method_tv, sc_method_annealed_proximal, sc_method_dds, sc_method_pc, sc_method_pula;
 
+/* clang-format off: one line each */
 const sc_method *const sc_methods[] = {
-    &sc_method_zero_filled, &sc_method_cg_sense, &sc_method_l1_wavelet, &sc_method_tv,
-    &sc_method_annealed_proximal, &sc_method_dds, &sc_method_pc, &sc_method_pula, NULL,
+    &sc_method_zero_filled,
+    &sc_method_cg_sense,
+    &sc_method_l1_wavelet,
+    &sc_method_tv,
+    &sc_method_annealed_proximal,
+    &sc_method_dds,
+    &sc_method_pc,
+    &sc_method_pula,
+    NULL,
 };
+/* clang-format on */
 
-sc_status sc_method_find(const sc_method **method, const char *name) {
+sc_status sc_method_find(const sc_method **method, const char *name)
+{
     char known[512] = "";
     size_t used = 0;
     *method = NULL;
