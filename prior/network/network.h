@@ -25,6 +25,11 @@ typedef struct {
     int skip_rescale;        /* residual sums / sqrt 2 */
     int precondition_edm;    /* 1 EDM, 0 published (scale by sigma) */
     double sigma_data;       /* EDM */
+    int scale_by_sigma;      /* published: 1 VE, s = F(x, ln sigma) / sigma; 0 VP, D from F(c_in x, 999 t) */
+    int resblock_biggan;     /* 1 BigGAN blocks, which also resample; 0 DDPM blocks */
+    int resamp_with_conv;    /* resampling between DDPM blocks has a convolution */
+    int fir;                 /* resampling by FIR [1,3,3,1] instead of nearest and mean */
+    int centred;             /* 0: the network sees 2 x - 1 */
 } sc_network_config;
 
 typedef struct {
@@ -37,9 +42,15 @@ typedef struct {
 
 typedef struct sc_network sc_network;
 
+/* The network of the shipped prior. */
 sc_network_config sc_network_config_default(void);
+/* From a JSON object; keys that are absent keep the default. SC_ERR_FORMAT names the key, the
+ * range and what was found, unknown keys too. */
 sc_status sc_network_config_parse(sc_network_config *config, const char *json);
+/* *json: text to be freed with sc_free. */
 sc_status sc_network_config_print(char **json, const sc_network_config *config);
+/* SC_ERR_FORMAT names the field that is out of its range. */
+sc_status sc_network_config_check(const sc_network_config *config);
 
 /* A network's structure; no image size yet. */
 sc_status sc_network_create(sc_network **network, const sc_network_config *config);
@@ -66,5 +77,8 @@ sc_status sc_run_denoise(sc_run *run, float *d, const float *x, const double *si
 /* After denoise of the same run: gradient of <grad_d, D> with respect to theta, added to
  * grad_theta (flat), and to x if grad_x is not NULL. */
 sc_status sc_run_backward(sc_run *run, float *grad_theta, float *grad_x, const float *grad_d);
+/* One line a step: layer, parameters, shape, flops, bytes, place in memory; then the sums.
+ * *text is to be freed with sc_free. */
+sc_status sc_run_describe(const sc_run *run, char **text);
 
 #endif

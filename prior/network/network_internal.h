@@ -1,0 +1,132 @@
+/* Inside the engine. A network is a list of tensors, a list of nodes in the order of execution and
+ * a list of parameters; none knows the image size. A run gives each node a step: sizes, memory,
+ * plan.
+ *
+ * Tensors live at a level: (n, h >> level, w >> level, channels); level -1: (n, channels).
+ * Several nodes may write one tensor: the first sets it, the others add (`accumulate`). That is
+ * how sums of residuals are made, in place.
+ */
+#ifndef SC_PRIOR_NETWORK_INTERNAL_H
+#define SC_PRIOR_NETWORK_INTERNAL_H
+
+#include "base/kernel_net.h"
+#include "prior/network/network.h"
+#include <stdbool.h>
+
+#define SC_NODE_INPUTS 3
+#define SC_NODE_PARAMETERS 2
+#define SC_NONE (-1)
+
+typedef struct {
+    int level, channels;
+    bool gradient; /* backward must know its gradient */
+} sc_tensor;
+
+typedef struct sc_layer sc_layer;
+
+typedef struct {
+    const sc_layer *layer;
+    int in[SC_NODE_INPUTS], out; /* tensors, SC_NONE where absent */
+    int parameter[SC_NODE_PARAMETERS];
+    int accumulate; /* adds to its output, which an earlier node has set */
+    float scale;    /* of what it writes */
+    int kernel, stride, pad_low, pad_high; /* convolution */
+    int transposed;    /* its matrix is stored [in, out] (NIN) */
+    int first_channel; /* of the weight's inputs that this convolution reads */
+    int silu;          /* norm: after it; linear: before it */
+    int groups;        /* norm */
+    sc_resample_kind resample;
+    int fourier; /* embedding */
+} sc_node;
+
+/* Initial values: a positive number is the scale of variance scaling. */
+#define SC_INITIAL_ZERO 0.0
+#define SC_INITIAL_ONE (-1.0)
+#define SC_INITIAL_FOURIER (-2.0)
+
+struct sc_network {
+    sc_network_config config;
+    sc_tensor *tensor;
+    sc_node *node;
+    sc_parameter *parameter;
+    double *initial; /* a parameter each: what sc_network_initialise draws */
+    int tensors, nodes, parameters;
+    int input, label, output; /* tensors: preconditioned image, c_noise, F */
+    int64_t theta;            /* floats */
+};
+
+/* A node with sizes and memory. Pointers are set once the memory is planned. */
+typedef struct {
+    const sc_network *network;
+    const sc_node *node;
+    const sc_device *device;
+    int n, h, w;                       /* of the input */
+    int out_h, out_w;
+    int c[SC_NODE_INPUTS], out_c;
+    bool with_backward;
+    size_t state_bytes, scratch_bytes; /* lives as long as the run; lives within one call */
+    double flops;                      /* forward */
+    sc_conv *conv;
+    void *state, *scratch;
+    const float *x[SC_NODE_INPUTS];
+    float *y;
+    float *gx[SC_NODE_INPUTS]; /* NULL: not wanted */
+    int add[SC_NODE_INPUTS];   /* the gradient is added to what is there */
+    float *gy;
+    const float *theta[SC_NODE_PARAMETERS];
+    float *gtheta[SC_NODE_PARAMETERS];
+} sc_step;
+
+/* Which tensors backward reads: bits of the inputs, and the output. */
+enum { SC_READS_IN0 = 1, SC_READS_IN1 = 2, SC_READS_IN2 = 4, SC_READS_OUT = 8 };
+
+struct sc_layer {
+    const char *name;
+    unsigned backward_reads;
+    sc_status (*prepare)(sc_step *step); /* sizes of memory, flops, plan; may be NULL */
+    sc_status (*set_theta)(sc_step *step); /* may be NULL */
+    sc_status (*forward)(const sc_step *step);
+    sc_status (*backward)(const sc_step *step); /* NULL: nothing to do */
+    void (*release)(sc_step *step);             /* may be NULL */
+};
+
+/* prior/network/layers/, one file each */
+extern const sc_layer sc_layer_conv, sc_layer_norm, sc_layer_attention, sc_layer_linear,
+    sc_layer_embed, sc_layer_resample, sc_layer_scale;
+
+/* build.c: the graph of a checked configuration. */
+sc_status sc_network_build(sc_network *network);
+
+/* A buffer of one arena: alive from step `first` to step `last`, both included. */
+typedef struct {
+    size_t bytes, offset;
+    int first, last;
+} sc_buffer;
+
+/* plan.c: offsets (multiples of 64) so that buffers alive together do not overlap. */
+sc_status sc_plan_offsets(size_t *arena_bytes, sc_buffer *buffer, int count);
+
+struct sc_run {
+    const sc_network *network;
+    const sc_device *device;
+    int n, h, w;
+    bool with_backward, has_theta, has_forward;
+    sc_step *step;     /* a node each */
+    sc_buffer *buffer; /* values, gradients, states, and the fixed ones of run.c */
+    int buffers;
+    char *arena; /* device memory, as all that follows but the host's */
+    size_t arena_bytes;
+    float *theta, *gtheta;
+    float *image, *result;   /* x and D; in backward the gradients of x and of D */
+    float *coefficient;      /* (4, n): c_in, c_skip, c_out, c_noise */
+    float *host_coefficient; /* host (4, n) */
+    float *host_gradient;    /* host: gradient of theta on its way out */
+};
+
+/* precondition.c: c_in, c_skip, c_out, c_noise of one noise level. */
+typedef struct {
+    double in, skip, out, noise;
+} sc_precondition;
+sc_precondition sc_precondition_at(const sc_network_config *config, double sigma);
+
+#endif
