@@ -1,0 +1,145 @@
+/* Choosing the noise estimate (see noise.h). Prescan: no mean is removed, as in BART's whiten. */
+#include "recon/noise.h"
+#include "base/memory.h"
+#include "recon/noise_internal.h"
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+/* The edge holds noise and signal, so a prescan that says more is in other units. 1.3 leaves room
+ * for the statistics of a few hundred edge samples and for filters that lower the corners. */
+#define PRESCAN_OVER_EDGE 1.3
+/* Below this the calibration matrix contradicts the edge by more than both errors. */
+#define CALIBRATION_BELOW_EDGE 0.85
+
+void sc_noise_free(sc_noise *noise)
+{
+    if (noise) {
+        sc_free(noise->covariance);
+        *noise = (sc_noise){0};
+    }
+}
+
+static sc_status start(sc_noise *noise, int coils)
+{
+    *noise = (sc_noise){.coils = coils, .edge_ratio = NAN, .calibration_ratio = NAN};
+    return SC_ALLOC(&noise->covariance, (int64_t)coils * coils, "noise covariance");
+}
+
+double sc_noise_sigma(const sc_noise *noise)
+{
+    double trace = 0;
+    for (int c = 0; c < noise->coils; c++)
+        trace += creal(noise->covariance[c * noise->coils + c]);
+    return sqrt(trace / noise->coils);
+}
+
+sc_status sc_noise_prescan(sc_noise *noise, const sc_c32 *samples, int coils, int64_t count)
+{
+    assert(coils > 0);
+    sc_status status = SC_OK;
+    SC_TRY(start(noise, coils));
+    if (count < 4 * (int64_t)coils) {
+        status = sc_fail(SC_ERR_INPUT, "noise scan: %lld samples are too few for %d coils",
+                         (long long)count, coils);
+        goto cleanup;
+    }
+    for (int c = 0; c < coils; c++)
+        for (int d = 0; d <= c; d++) {
+            const sc_c32 *a = samples + c * count, *b = samples + d * count;
+            double complex sum = 0;
+            for (int64_t i = 0; i < count; i++)
+                sum += (double complex)a[i] * conj((double complex)b[i]);
+            sum /= 2.0 * (double)count;
+            noise->covariance[c * coils + d] = sum;
+            noise->covariance[d * coils + c] = conj(sum);
+        }
+    for (int c = 0; c < coils; c++) {
+        double variance = creal(noise->covariance[c * coils + c]);
+        if (!(variance > 0) || !isfinite(variance)) {
+            status = sc_fail(SC_ERR_INPUT, "noise scan: coil %d has variance %g", c, variance);
+            goto cleanup;
+        }
+    }
+    noise->source = SC_NOISE_PRESCAN;
+    noise->samples = count;
+    noise->relative_error = 0.5 / sqrt((double)count);
+cleanup:
+    if (status != SC_OK)
+        sc_noise_free(noise);
+    return status;
+}
+
+/* The lower of edge and calibration matrix: what remains of the signal can only raise either. */
+static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *scan)
+{
+    sc_status status = SC_OK;
+    SC_TRY(start(noise, (int)scan->coils));
+    SC_TRY(sc_noise_edge(noise, edge_power, scan));
+    noise->source = SC_NOISE_EDGE;
+    SC_TRY(sc_noise_calibration_ratio(&noise->calibration_ratio, noise, scan));
+    if (noise->calibration_ratio < CALIBRATION_BELOW_EDGE) {
+        double f = noise->calibration_ratio * noise->calibration_ratio;
+        for (int i = 0; i < noise->coils * noise->coils; i++)
+            noise->covariance[i] *= f;
+        noise->source = SC_NOISE_CALIBRATION;
+        /* the calibration matrix of real scans reads high by up to a fifth (motion, pulsation) */
+        noise->relative_error = fmax(noise->relative_error, 0.2);
+        noise->calibration_ratio = 1;
+    }
+    noise->edge_ratio = sc_noise_sigma(noise) / sqrt(*edge_power);
+cleanup:
+    if (status != SC_OK)
+        sc_noise_free(noise);
+    return status;
+}
+
+sc_status sc_noise_estimate(sc_noise *noise, const sc_scan *scan)
+{
+    sc_status status = SC_OK;
+    sc_noise edge = {0};
+    double edge_power = 0;
+    *noise = (sc_noise){0};
+    int64_t count = scan->noise.data ? scan->noise.dim[1] : 0;
+    if (count < 4 * scan->coils) {
+        SC_TRY(from_data(noise, &edge_power, scan));
+        goto cleanup;
+    }
+    SC_TRY(sc_noise_prescan(noise, scan->noise.data, (int)scan->coils, count));
+    SC_TRY(start(&edge, (int)scan->coils));
+    if (sc_noise_edge(&edge, &edge_power, scan) != SC_OK)
+        goto cleanup; /* too little data to doubt the prescan */
+    noise->edge_ratio = sc_noise_sigma(noise) / sqrt(edge_power);
+    if (noise->edge_ratio > PRESCAN_OVER_EDGE) {
+        double ratio = noise->edge_ratio;
+        sc_noise_free(noise);
+        SC_TRY(from_data(noise, &edge_power, scan));
+        noise->edge_ratio = ratio;
+    }
+cleanup:
+    sc_noise_free(&edge);
+    if (status != SC_OK)
+        sc_noise_free(noise);
+    return status;
+}
+
+void sc_noise_describe(const sc_noise *noise, char *text, size_t size)
+{
+    static const char *const from[] = {
+        [SC_NOISE_PRESCAN] = "noise prescan",
+        [SC_NOISE_EDGE] = "outermost k-space",
+        [SC_NOISE_CALIBRATION] = "outermost k-space, size from the calibration matrix",
+    };
+    int used = snprintf(text, size, "noise from the %s: sigma %.4g +- %.0f %%, %lld samples a coil",
+                        from[noise->source], sc_noise_sigma(noise), 100 * noise->relative_error,
+                        (long long)noise->samples);
+    if (used < 0 || (size_t)used >= size)
+        return;
+    if (noise->source != SC_NOISE_PRESCAN && noise->edge_ratio > PRESCAN_OVER_EDGE)
+        used += snprintf(text + used, size - (size_t)used,
+                         "; the prescan says %.2g times what k-space holds and was not used",
+                         noise->edge_ratio);
+    if ((size_t)used < size && noise->source == SC_NOISE_EDGE)
+        snprintf(text + used, size - (size_t)used, "; %.0f %% of the power there taken for signal",
+                 100 * noise->signal_share);
+}
