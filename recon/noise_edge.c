@@ -258,7 +258,7 @@ sc_status sc_noise_edge(sc_noise *noise, double *edge_power, const sc_scan *scan
     }
     /* 50 a coil give sigma to 7 % in each coil alone and the covariance a condition number that
      * can be inverted; never more than an eighth of the samples */
-    int64_t wanted = total / 33, least = 50 * (int64_t)n;
+    int64_t wanted = total / 100, least = 50 * (int64_t)n;
     if (wanted < least)
         wanted = least < total / 8 ? least : total / 8;
     place_bands(bands, count, wanted);
