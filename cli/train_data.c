@@ -11,7 +11,7 @@
 
 #define CSV_LIMIT ((size_t)16 << 20)
 #define CSV_COLUMNS 64
-#define NAME_SIZE 256
+#define NAME_SIZE 256 /* of a file; names of images are longer */
 #define SAME_SHARE 0.02 /* pixels this close to square are square */
 
 /* ---- the table of occupied shares ---- */
@@ -224,7 +224,7 @@ static sc_status add_file(sc_train_data *data, const char *path, const char *con
     sc_status status = SC_OK;
     sc_array pages;
     double share[2];
-    char name[NAME_SIZE];
+    char name[2 * NAME_SIZE + 32];
     SC_TRY(sc_tiff_read(&pages, path));
     SC_TRY(find_shares(share, table, subject, contrast));
     double limit = (double)matrix / (double)pages.dim[1];

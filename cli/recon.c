@@ -1,0 +1,254 @@
+/* scorecon recon: arguments into jobs, jobs into output folders. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/locate.h"
+#include "protocols/job.h"
+#include "recon/problem.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCANS_MAX 1024
+
+typedef struct {
+    sc_cli cli;
+    sc_job job;
+    sc_protocol *file; /* from --protocol */
+    char *scan[SCANS_MAX];
+    char *option[64];
+    int scans, options;
+    bool plan;
+    char prior[4096];
+} recon_arguments;
+
+enum {
+    KEY_PRIOR = 0x2000, KEY_METHOD, KEY_MAPS, KEY_MASK, KEY_GEOMETRY, KEY_SAMPLES, KEY_SEED,
+    KEY_DEVICE, KEY_FORMAT, KEY_BUDGET, KEY_FALLBACK, KEY_PLAN, KEY_OPT, KEY_SETS, KEY_COILS,
+    KEY_GROUP, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "OUT", 0, "folder to make; with several scans, one inside it for each", 1},
+    {"protocol", 'p', "FILE", 0, "settings from a protocol (YAML); options here win", 1},
+    {"prior", KEY_PRIOR, "FILE", 0, "weights of the prior (default: the shipped brain prior)", 1},
+    {"method", KEY_METHOD, "NAME", 0, "method of reconstruction; see below", 1},
+    {"opt", KEY_OPT, "KEY=VALUE", 0, "option of the method; may be repeated", 1},
+    {"samples", KEY_SAMPLES, "N", 0, "draw N samples: their mean, standard deviation and quantiles", 1},
+    {"seed", KEY_SEED, "K", 0, "of the random numbers (default 0)", 1},
+    {"mask", KEY_MASK, "FILE", 0, "use only these samples (.npy, .cfl): undersample a full scan", 2},
+    {"maps", KEY_MAPS, "FILE", 0, "coil maps (coil, y, x) or (set, coil, y, x) instead of the calibration lines'", 2},
+    {"sets", KEY_SETS, "auto|1|2", 0, "sets of coil maps; 2 for a field of view smaller than the head", 2},
+    {"coils", KEY_COILS, "N", 0, "compress to N virtual coils (default: by energy, where there are many)", 2},
+    {"geometry", KEY_GEOMETRY, "FILE", 0, "where the image lies in the patient (JSON), if the scan does not say", 2},
+    {"group", KEY_GROUP, "NAME", 0, "ISMRMRD measurement, if the file holds several", 2},
+    {"slice", KEY_SLICE, "K", 0, "only this slice", 2},
+    {"contrast", KEY_CONTRAST, "K", 0, "only this contrast (echo)", 2},
+    {"repetition", KEY_REPETITION, "K", 0, "only this repetition", 2},
+    {"calibration-as-data", KEY_CALIBRATION, 0, 0, "count calibration-only lines as measured too", 2},
+    {"format", KEY_FORMAT, "LIST", 0, "of dicom,npy,cfl,nifti,png (default dicom where the geometry is known, npy, png)", 3},
+    {"device", KEY_DEVICE, "cpu|cuda", 0, "where to compute (default cpu)", 3},
+    {"time-budget", KEY_BUDGET, "S", 0, "seconds for the whole scan: chooses the number of steps", 3},
+    {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test", 3},
+    {"plan", KEY_PLAN, 0, 0, "say what would be done and what it costs, and stop", 3},
+    {0},
+};
+
+static void override(char **slot, char *value) { *slot = value; }
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    recon_arguments *a = state->input;
+    sc_job *job = &a->job;
+    sc_protocol *s = &job->settings;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
+    case 'o': job->output = argument; return 0;
+    case 'p': return 0; /* read before, by read_protocol */
+    case KEY_PRIOR: override(&s->prior, argument); return 0;
+    case KEY_METHOD: override(&s->method, argument); return 0;
+    case KEY_GEOMETRY: override(&s->geometry, argument); return 0;
+    case KEY_MASK: job->read.mask = argument; return 0;
+    case KEY_MAPS: job->maps = argument; return 0;
+    case KEY_GROUP: job->read.group = argument; return 0;
+    case KEY_SLICE: job->read.slice = (int)sc_cli_integer(state, "--slice", argument, 0, 65535); return 0;
+    case KEY_CONTRAST: job->read.contrast = (int)sc_cli_integer(state, "--contrast", argument, 0, 65535); return 0;
+    case KEY_REPETITION: job->read.repetition = (int)sc_cli_integer(state, "--repetition", argument, 0, 65535); return 0;
+    case KEY_CALIBRATION: job->read.calibration_as_data = true; return 0;
+    case KEY_SAMPLES: s->samples = (int)sc_cli_integer(state, "--samples", argument, 0, 10000); return 0;
+    case KEY_SEED: s->seed = (uint64_t)sc_cli_integer(state, "--seed", argument, 0, INT64_MAX); return 0;
+    case KEY_COILS: s->virtual_coils = (int)sc_cli_integer(state, "--coils", argument, 1, 1024); return 0;
+    case KEY_BUDGET: s->time_budget_s = sc_cli_number(state, "--time-budget", argument, 1e-3, 1e7); return 0;
+    case KEY_FALLBACK: s->fallback = true; return 0;
+    case KEY_PLAN: a->plan = true; return 0;
+    case KEY_SETS:
+        s->maps = !strcmp(argument, "1") ? SC_MAPS_ONE : !strcmp(argument, "2") ? SC_MAPS_TWO : SC_MAPS_AUTO;
+        if (s->maps == SC_MAPS_AUTO && strcmp(argument, "auto") != 0)
+            argp_failure(state, 2, 0, "--sets: expected auto, 1 or 2, found '%s'", argument);
+        return 0;
+    case KEY_DEVICE:
+        job->cuda = !strcmp(argument, "cuda");
+        if (!job->cuda && strcmp(argument, "cpu") != 0)
+            argp_failure(state, 2, 0, "--device: expected cpu or cuda, found '%s'", argument);
+        return 0;
+    case KEY_FORMAT:
+        if (sc_formats_parse(&s->formats, argument) != SC_OK)
+            argp_failure(state, 2, 0, "--format: %s", sc_message());
+        return 0;
+    case KEY_OPT:
+        if (a->options == (int)(sizeof a->option / sizeof *a->option) || !strchr(argument, '='))
+            argp_failure(state, 2, 0, "--opt: expected KEY=VALUE, found '%s'", argument);
+        a->option[a->options++] = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->scans == SCANS_MAX)
+            argp_failure(state, 2, 0, "more than %d scans; see scorecon batch", SCANS_MAX);
+        a->scan[a->scans++] = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->scans)
+            argp_failure(state, 2, 0, "expected a SCAN");
+        if (!job->output && !a->plan)
+            argp_failure(state, 2, 0, "expected -o OUT");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The methods and their options, straight from the table. */
+static char *append_methods(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)text;
+    char *all = NULL;
+    size_t size;
+    FILE *out = open_memstream(&all, &size);
+    if (!out)
+        return (char *)text;
+    fprintf(out, "%s\nMethods:\n", text);
+    for (int i = 0; sc_methods[i]; i++) {
+        const sc_method *m = sc_methods[i];
+        fprintf(out, "  %s: %s (%s; %s)\n", m->name, m->help, m->claim, m->source);
+        for (const sc_option *o = m->options; o && o->name; o++)
+            if (o->type == SC_OPT_CHOICE || o->type == SC_OPT_BOOL)
+                fprintf(out, "      %s=%s: %s\n", o->name, o->type == SC_OPT_BOOL ? "yes|no" : o->choices, o->help);
+            else
+                fprintf(out, "      %s=%g%s%s: %s\n", o->name, o->standard, o->unit[0] ? " " : "", o->unit, o->help);
+    }
+    fclose(out);
+    return all;
+}
+
+static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
+static const struct argp argp = {
+    options, parse, "SCAN...",
+    "Reconstruct MR scans (ISMRMRD, fastMRI, cfl, npy) into OUT: image.npy, dicom/, preview.png, "
+    "record.json; with --samples also std.npy, p05.npy, p95.npy, samples.npy.\v"
+    "Examples:\n"
+    "  scorecon recon scan.h5 -o out\n"
+    "  scorecon recon scan.h5 -o out --samples 16 --seed 1\n"
+    "  scorecon recon full.cfl --mask mask.npy -o out --method l1-wavelet --opt lambda=0.005\n",
+    children, append_methods, 0};
+
+/* The protocol is read before the other options, so that these win. */
+static sc_status read_protocol(recon_arguments *a, int argc, char **argv)
+{
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-p") || !strcmp(argv[i], "--protocol"))
+            path = i + 1 < argc ? argv[i + 1] : NULL;
+        else if (!strncmp(argv[i], "--protocol=", 11))
+            path = argv[i] + 11;
+        else if (!strncmp(argv[i], "-p", 2) && argv[i][2])
+            path = argv[i] + 2;
+    }
+    if (!path)
+        return SC_OK;
+    sc_status status = sc_protocol_read(&a->file, path);
+    if (status != SC_OK)
+        return status;
+    a->job.settings = *a->file;
+    a->job.protocol = path;
+    for (unsigned i = 0; i < a->file->options_count && a->options < 64; i++)
+        a->option[a->options++] = a->file->options[i];
+    return SC_OK;
+}
+
+static void print_report(const sc_job_report *r, const char *output, bool json)
+{
+    if (json) {
+        json_t *facts = json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:i, s:b}", "output", output,
+                                  "method", r->method, "claim", r->claim, "images", (json_int_t)r->images,
+                                  "residual", r->residual, "score_evaluations", r->score_evaluations,
+                                  "seconds", r->seconds, "warnings", r->warnings, "fell_back", r->fell_back);
+        json_dumpf(facts, stdout, JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(facts);
+        return;
+    }
+    printf("%s: %lld image%s of %lld x %lld by %s (%s), residual %.2f of the measured noise, %.1f s\n",
+           output, (long long)r->images, r->images == 1 ? "" : "s", (long long)r->ny, (long long)r->nx,
+           r->method, r->claim, r->residual, r->seconds);
+}
+
+/* OUT for one scan, OUT/NAME for several. */
+static sc_status output_of(char *path, size_t size, const recon_arguments *a, const char *scan)
+{
+    if (a->scans == 1 || !a->job.output) {
+        snprintf(path, size, "%s", a->job.output ? a->job.output : "");
+        return SC_OK;
+    }
+    char name[256];
+    const char *base = strrchr(scan, '/');
+    snprintf(name, sizeof name, "%s", base ? base + 1 : scan);
+    char *dot = strrchr(name, '.');
+    if (dot && dot != name)
+        *dot = 0;
+    return sc_path_join(path, size, a->job.output, name);
+}
+
+static sc_status run_one(recon_arguments *a, const char *scan)
+{
+    sc_status status = SC_OK;
+    char output[4096];
+    char *text = NULL;
+    sc_job_report report = {0};
+    sc_job job = a->job;
+    SC_TRY(output_of(output, sizeof output, a, scan));
+    job.scan = scan;
+    job.output = output;
+    if (a->plan) {
+        SC_TRY(sc_job_plan(&job, a->cli.json, &text));
+        fputs(text, stdout);
+    } else {
+        SC_TRY(sc_job_run(&job, &report));
+        print_report(&report, output, a->cli.json);
+    }
+cleanup:
+    sc_free(text);
+    return status;
+}
+
+int sc_command_recon(int argc, char **argv)
+{
+    recon_arguments a = {.job = sc_job_default()};
+    sc_status status = read_protocol(&a, argc, argv);
+    if (status != SC_OK)
+        return sc_cli_exit(&a.cli, status);
+    sc_cli_parse(&argp, argc, argv, &a, &a.cli);
+    a.job.settings.options = a.option;
+    a.job.settings.options_count = (unsigned)a.options;
+    a.job.threads = a.cli.threads;
+    a.job.progress = sc_cli_progress(&a.cli);
+    a.job.version = SC_VERSION;
+    a.job.command = (const char *const *)argv;
+    if (!a.job.settings.prior &&
+        sc_cli_locate(a.prior, sizeof a.prior, "weights/brain-mr.safetensors") == SC_OK)
+        a.job.shipped_prior = a.prior;
+    for (int i = 0; i < a.scans && status == SC_OK; i++)
+        status = run_one(&a, a.scan[i]);
+    sc_protocol_free(a.file);
+    return sc_cli_exit(&a.cli, status);
+}

@@ -1,0 +1,51 @@
+/* A job: one scan, what to do with it, where the result goes. `recon`, `batch` and `serve` are
+ * ways to fill one in.
+ *
+ *     scan -> calibration once -> per image: prepare, method, finish -> test -> output folder
+ *
+ * The output folder is complete or absent (base/file.h). It holds image.npy (complex, (image, y,
+ * x), scan units), with samples std.npy, p05.npy, p95.npy, samples.npy; dicom/, preview.png,
+ * record.json. Images run through frames, then slices.
+ */
+#ifndef SC_PROTOCOLS_JOB_H
+#define SC_PROTOCOLS_JOB_H
+
+#include "base/progress.h"
+#include "io/scan.h"
+#include "protocols/protocol.h"
+
+typedef struct {
+    sc_protocol settings;    /* texts are borrowed */
+    const char *protocol;    /* file the settings came from, for the record; NULL: none */
+    const char *scan;        /* path */
+    const char *maps;        /* coil maps (.npy, .cfl); NULL: from the scan's calibration lines */
+    const char *shipped_prior; /* used where settings.prior is NULL */
+    const char *output;      /* folder to be made */
+    sc_scan_options read;    /* mask, group, which slice, contrast, ... */
+    int threads;             /* 0: all */
+    bool cuda;
+    const char *version;
+    const char *const *command; /* argv for the record, NULL-terminated; NULL: none */
+    const sc_progress *progress;
+} sc_job;
+
+sc_job sc_job_default(void);
+
+/* What the run says of itself, for the terminal. */
+typedef struct {
+    const char *method, *claim;
+    int64_t images, ny, nx;
+    int warnings;
+    bool fell_back;
+    double residual;  /* median over the images; 1: explains the data */
+    double seconds, score_evaluations;
+} sc_job_report;
+
+/* SC_ERR_NUMERIC: the result failed its test; nothing is written. */
+sc_status sc_job_run(const sc_job *job, sc_job_report *report);
+
+/* What a run would do and cost, measured on the first image: operator, schedule, evaluations,
+ * memory, time. Nothing is written. *text is to be freed with sc_free. */
+sc_status sc_job_plan(const sc_job *job, bool json, char **text);
+
+#endif

@@ -1,0 +1,31 @@
+/* The images of one scan, in scan units, and writing them into an output folder. */
+#ifndef SC_PROTOCOLS_SERIES_H
+#define SC_PROTOCOLS_SERIES_H
+
+#include "base/file.h"
+#include "base/scan.h"
+#include "io/dicom.h"
+
+typedef struct {
+    int64_t frames, slices, ny, nx; /* images = frames x slices, slices vary fastest */
+    sc_array image;   /* c32 (image, y, x) */
+    sc_array std;     /* f32 (image, y, x) of the magnitude, or empty; so are the next two */
+    sc_array p05, p95;
+    sc_array samples; /* c32 (image, sample, y, x), or empty */
+    const sc_geometry *geometry; /* of one frame; borrowed */
+    const sc_header *header;     /* borrowed */
+} sc_series;
+
+/* Arrays for the images; with samples > 0 also those of the uncertainty. */
+sc_status sc_series_create(sc_series *series, int64_t frames, int64_t slices, int64_t ny,
+                           int64_t nx, int samples);
+void sc_series_free(sc_series *series);
+
+/* One file of each wanted format. formats: bits of SC_FORMAT_*. */
+sc_status sc_series_write(const sc_series *series, sc_outdir *outdir, unsigned formats,
+                          const sc_dicom_options *dicom);
+
+/* |image| as f32 (slice, y, x) of one frame; owned by the caller. */
+sc_status sc_series_magnitude(sc_array *magnitude, const sc_series *series, int64_t frame);
+
+#endif
