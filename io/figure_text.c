@@ -22,7 +22,8 @@ void sc_figure_text(cairo_t *cr, double x, double y, double size, double align, 
 
 void sc_figure_number(char text[32], double value)
 {
-    snprintf(text, 32, "%.4g", value == 0 ? 0 : value);
+    bool plain = fabs(value) >= 1e4 && fabs(value) < 1e7;
+    snprintf(text, 32, plain ? "%.0f" : "%.4g", value == 0 ? 0 : value); /* no "-0" */
 }
 
 static const double gray[][3] = {{0, 0, 0}, {255, 255, 255}};

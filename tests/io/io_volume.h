@@ -53,7 +53,7 @@ static void place_stack(sc_geometry *geometry, const stack_plane *plane, int64_t
     }
 }
 
-static sc_volume make_volume(const stack_plane *plane, sc_dtype dtype, int64_t slices, int64_t ny,
+static inline sc_volume make_volume(const stack_plane *plane, sc_dtype dtype, int64_t slices, int64_t ny,
                              int64_t nx)
 {
     sc_volume volume = {0};
