@@ -19,11 +19,6 @@ sc_status sc_device_create_cpu(sc_device **device, int threads) {
     return SC_OK;
 }
 
-sc_status sc_device_create_cuda(sc_device **device) {
-    *device = NULL;
-    return sc_fail(SC_ERR_UNSUPPORTED, "CUDA: built without CUDA");
-}
-
 void sc_device_free(sc_device *device) {
     if (!device)
         return;

@@ -14,8 +14,9 @@ endif()
 
 # No -ffast-math and no contraction: the same bytes on every build of one compiler.
 set(SC_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
-add_compile_options(-ffp-contract=off)
+add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>)
 if(SC_SANITIZE)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+  set(flags -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:${flags}>")
   add_link_options(-fsanitize=address,undefined)
 endif()

@@ -1,0 +1,3 @@
+/* Every kernel of kernel_list.h for CUDA. */
+#include "base/cuda/launch_internal.h"
+#include "base/kernel_list.h"

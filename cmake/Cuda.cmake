@@ -1,0 +1,30 @@
+# The CUDA row, where nvcc is: a module (libscorecon_cuda.so) that base/cuda_module.c opens when a
+# CUDA device is asked for. The program itself links nothing of CUDA.
+set(SC_DEFINES_base SC_VERSION="${PROJECT_VERSION}")
+if(SC_CUDA)
+  find_program(SC_NVCC nvcc HINTS /usr/local/cuda/bin)
+endif()
+if(NOT SC_CUDA OR NOT SC_NVCC)
+  return()
+endif()
+
+set(CMAKE_CUDA_COMPILER ${SC_NVCC})
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90) # the last one also as PTX, for newer GPUs
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+include(GNUInstallDirs)
+list(APPEND SC_DEFINES_base SC_HAVE_CUDA SC_CUDA_LIBDIR="../${CMAKE_INSTALL_LIBDIR}/")
+
+file(GLOB sources CONFIGURE_DEPENDS base/cuda/*.c base/cuda/*.cu)
+add_library(scorecon_cuda MODULE ${sources} base/fft_phase.c)
+set_target_properties(scorecon_cuda PROPERTIES C_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden
+                      CUDA_STANDARD 17 INSTALL_RPATH_USE_LINK_PATH ON)
+target_include_directories(scorecon_cuda PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(scorecon_cuda PRIVATE SC_VERSION="${PROJECT_VERSION}")
+# No contraction, as on the CPU; -Wconversion would complain about nvcc's own stubs.
+target_compile_options(scorecon_cuda PRIVATE $<$<COMPILE_LANGUAGE:C>:${SC_WARNINGS}>
+                       $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false;-Xcompiler=-Wall,-Wextra>)
+target_link_libraries(scorecon_cuda PRIVATE CUDA::cudart_static CUDA::cufft CUDA::cublas m)
+install(TARGETS scorecon_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
