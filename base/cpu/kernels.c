@@ -1,6 +1,7 @@
 /* The CPU row: OpenMP loops over the kernel bodies, FFTW, OpenBLAS. */
 #include "base/cpu/loops_internal.h"
 #include "base/kernel_slots_internal.h"
+#include "base/kernel_net.h"
 #include "base/memory.h"
 #include <string.h>
 
@@ -25,9 +26,6 @@ static sc_status sync_nothing(const sc_device *device) {
     (void)device;
     return SC_OK;
 }
-
-/* Weak: NULL in a build without the network's kernels. */
-extern const sc_net_kernels sc_cpu_net __attribute__((weak));
 
 const sc_kernels sc_kernels_cpu = {
     .name = "cpu",
