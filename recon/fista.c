@@ -36,30 +36,44 @@ static void descend(float *x, const float *rhs, workspace *work, double step, in
     k->axpby(A->device, x, 1, x, (float)step, rhs, n);
 }
 
+/* All iterations, or until x stays: then x is the last result of the prox. */
+static sc_status iterate(float *x, const float *rhs, const sc_op *A, const sc_prox *prox,
+                         const sc_fista_options *options, workspace *work, int64_t *count,
+                         const sc_progress *progress)
+{
+    int64_t n = sc_shape_floats(&A->domain);
+    double t = 1;
+    for (int i = 0; i < options->iterations; i++) {
+        sc_status status = sc_progress_step(progress, options->phase, i, options->iterations);
+        if (status != SC_OK)
+            return status;
+        prox->apply(prox->self, x, options->step, i);
+        double next = (1 + sqrt(1 + 4 * t * t)) / 2;
+        double change = advance(x, work, i ? (t - 1) / next : 0, n, A);
+        if (i && change < options->tolerance) {
+            A->device->kernels->axpby(A->device, x, 1, work->before, 0, work->before, n);
+            return SC_OK;
+        }
+        descend(x, rhs, work, options->step, n, A);
+        ++*count;
+        t = next;
+    }
+    prox->apply(prox->self, x, options->step, options->iterations);
+    return SC_OK;
+}
+
 sc_status sc_fista(float *x, const float *rhs, const sc_op *A, const sc_prox *prox,
                    const sc_fista_options *options, int64_t *applications,
                    const sc_progress *progress)
 {
     int64_t n = sc_shape_floats(&A->domain), count = 0;
     workspace work = {0};
-    double t = 1;
     sc_status status = SC_OK;
 
     SC_TRY(SC_DEVICE_ALLOC(A->device, &work.before, n));
     SC_TRY(SC_DEVICE_ALLOC(A->device, &work.gradient, n));
     SC_TRY(sc_op_work_create(A, &work.op_work));
-    for (int i = 0; i < options->iterations; i++) {
-        SC_TRY(sc_progress_step(progress, options->phase, i, options->iterations));
-        prox->apply(prox->self, x, options->step, i);
-        double next = (1 + sqrt(1 + 4 * t * t)) / 2;
-        double change = advance(x, &work, i ? (t - 1) / next : 0, n, A);
-        if (i && change < options->tolerance)
-            break;
-        descend(x, rhs, &work, options->step, n, A);
-        count++;
-        t = next;
-    }
-    prox->apply(prox->self, x, options->step, options->iterations);
+    SC_TRY(iterate(x, rhs, A, prox, options, &work, &count, progress));
     SC_TRY(A->device->kernels->sync(A->device));
 cleanup:
     if (applications)

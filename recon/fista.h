@@ -4,7 +4,8 @@
  * The order is BART's (REFERENCE.md 3), starting from the x given, t_1 = 1:
  *     x <- prox_s(x);  t' = (1 + sqrt(1 + 4 t^2)) / 2;
  *     x <- x + (t - 1) / t' (x - x_prev);  x <- x + s A^H (y - A x)
- * and one last prox. It converges for a step s <= 1 / ||A||^2.
+ * and one last prox. With a tolerance x is the result of the prox that changed less. It converges
+ * for a step s <= 1 / ||A||^2.
  */
 #ifndef SC_RECON_FISTA_H
 #define SC_RECON_FISTA_H
