@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void sc_cuda_failed(sc_cuda_context *cuda, const char *what, const char *why) {
+void sc_cuda_failed(sc_cuda_context *cuda, const char *what, const char *why)
+{
     pthread_mutex_lock(&cuda->lock);
     if (!cuda->failed)
         snprintf(cuda->reason, sizeof cuda->reason, "CUDA: %s: %s", what, why);
@@ -12,13 +13,15 @@ void sc_cuda_failed(sc_cuda_context *cuda, const char *what, const char *why) {
     pthread_mutex_unlock(&cuda->lock);
 }
 
-bool sc_cuda_good(sc_cuda_context *cuda, cudaError_t error, const char *what) {
+bool sc_cuda_good(sc_cuda_context *cuda, cudaError_t error, const char *what)
+{
     if (error != cudaSuccess)
         sc_cuda_failed(cuda, what, cudaGetErrorString(error));
     return error == cudaSuccess;
 }
 
-sc_status sc_cuda_status(const sc_cuda_context *cuda) {
+sc_status sc_cuda_status(const sc_cuda_context *cuda)
+{
     return cuda->failed ? sc_fail(SC_ERR_IO, "%s", cuda->reason) : SC_OK;
 }
 
@@ -32,26 +35,32 @@ sc_status sc_cuda_status(const sc_cuda_context *cuda) {
     sc_cuda_good(cuda, cudaGetLastError(), #name);
 
 #define SC_KERNEL1(name, parameters, arguments)                                                    \
-    static void run_##name(const sc_device *device, int64_t indices, SC_LIST parameters) {         \
+    static void run_##name(const sc_device *device, int64_t indices, SC_LIST parameters)           \
+    {                                                                                              \
         SC_RUN(name, indices, SC_LIST arguments)                                                   \
     }
 #define SC_KERNEL2(name, parameters, arguments)                                                    \
     static void run_##name(const sc_device *device, int64_t rows, int64_t columns,                 \
-                           SC_LIST parameters) {                                                   \
+                           SC_LIST parameters)                                                     \
+    {                                                                                              \
         SC_RUN(name, rows, columns, SC_LIST arguments)                                             \
     }
 
-static bool fetch_sums(sc_cuda_context *cuda, int64_t blocks, const char *name) {
+static bool fetch_sums(sc_cuda_context *cuda, int64_t blocks, const char *name)
+{
     size_t bytes = (size_t)blocks * sizeof(double);
     return sc_cuda_good(cuda, cudaGetLastError(), name) &&
-           sc_cuda_good(cuda, cudaMemcpyAsync(cuda->sums, cuda->partial, bytes,
-                                              cudaMemcpyDeviceToHost, cuda->stream), name) &&
+           sc_cuda_good(cuda,
+                        cudaMemcpyAsync(cuda->sums, cuda->partial, bytes, cudaMemcpyDeviceToHost,
+                                        cuda->stream),
+                        name) &&
            sc_cuda_good(cuda, cudaStreamSynchronize(cuda->stream), name);
 }
 
 /* After a failure a reduction is NaN: an iteration that tests its residual stops. */
 #define SC_REDUCTION(name, combine, parameters, arguments)                                         \
-    static double run_##name(const sc_device *device, int64_t count, SC_LIST parameters) {         \
+    static double run_##name(const sc_device *device, int64_t count, SC_LIST parameters)           \
+    {                                                                                              \
         sc_cuda_context *cuda = sc_cuda_of(device);                                                \
         const int64_t blocks = (count + SC_REDUCE_BLOCK - 1) / SC_REDUCE_BLOCK;                    \
         double total = 0;                                                                          \
@@ -72,14 +81,16 @@ static bool fetch_sums(sc_cuda_context *cuda, int64_t blocks, const char *name) 
 #include "base/kernel_slots_internal.h"
 
 /* The phases of fft.c, which does not see the functions above. */
-void sc_cuda_phase(const sc_device *device, int64_t rows, int64_t columns, float *z,
-                   const float *x, const float *phase, float sign, float scale, sc_dims dims) {
+void sc_cuda_phase(const sc_device *device, int64_t rows, int64_t columns, float *z, const float *x,
+                   const float *phase, float sign, float scale, sc_dims dims)
+{
     run_phase(device, rows, columns, z, x, phase, sign, scale, dims);
 }
 
 /* ---- memory ---- */
 
-static sc_status allocate(const sc_device *device, void **p, size_t bytes) {
+static sc_status allocate(const sc_device *device, void **p, size_t bytes)
+{
     sc_cuda_context *cuda = sc_cuda_of(device);
     *p = NULL;
     if (cuda->failed || bytes == 0)
@@ -96,12 +107,14 @@ static sc_status allocate(const sc_device *device, void **p, size_t bytes) {
     return SC_OK;
 }
 
-static void release(const sc_device *device, void *p) {
+static void release(const sc_device *device, void *p)
+{
     sc_cuda_good(sc_cuda_of(device), cudaFree(p), "release");
 }
 
 static sc_status copy(const sc_device *device, void *to, const void *from, size_t bytes,
-                      enum cudaMemcpyKind kind, const char *what) {
+                      enum cudaMemcpyKind kind, const char *what)
+{
     sc_cuda_context *cuda = sc_cuda_of(device);
     if (!cuda->failed && bytes > 0 &&
         sc_cuda_good(cuda, cudaMemcpyAsync(to, from, bytes, kind, cuda->stream), what))
@@ -109,15 +122,18 @@ static sc_status copy(const sc_device *device, void *to, const void *from, size_
     return sc_cuda_status(cuda);
 }
 
-static sc_status upload(const sc_device *device, void *to, const void *from, size_t bytes) {
+static sc_status upload(const sc_device *device, void *to, const void *from, size_t bytes)
+{
     return copy(device, to, from, bytes, cudaMemcpyHostToDevice, "upload");
 }
 
-static sc_status download(const sc_device *device, void *to, const void *from, size_t bytes) {
+static sc_status download(const sc_device *device, void *to, const void *from, size_t bytes)
+{
     return copy(device, to, from, bytes, cudaMemcpyDeviceToHost, "download");
 }
 
-static sc_status synchronise(const sc_device *device) {
+static sc_status synchronise(const sc_device *device)
+{
     sc_cuda_context *cuda = sc_cuda_of(device);
     if (!cuda->failed)
         sc_cuda_good(cuda, cudaStreamSynchronize(cuda->stream), "a kernel");
@@ -126,7 +142,8 @@ static sc_status synchronise(const sc_device *device) {
 
 /* ---- context ---- */
 
-static void destroy(sc_device *device) {
+static void destroy(sc_device *device)
+{
     sc_cuda_context *cuda = sc_cuda_of(device);
     if (!cuda)
         return;
@@ -160,21 +177,27 @@ static const sc_kernels kernels = {
     .net = NULL,
 };
 
-static sc_status refuse(cudaError_t error, const char *what) {
-    return error == cudaSuccess ? SC_OK
-                                : sc_fail(SC_ERR_UNSUPPORTED, "CUDA: %s: %s", what,
-                                          cudaGetErrorString(error));
+static sc_status refuse(cudaError_t error, const char *what)
+{
+    return error == cudaSuccess
+               ? SC_OK
+               : sc_fail(SC_ERR_UNSUPPORTED, "CUDA: %s: %s", what, cudaGetErrorString(error));
 }
 
-static sc_status check_gpu(void) {
-    int count = 0;
-    sc_status status = refuse(cudaGetDeviceCount(&count), "no usable GPU or driver");
+static sc_status check_gpu(void)
+{
+    int count = 0, version = 0;
+    /* without a driver the runtime speaks of an insufficient version */
+    if (cudaDriverGetVersion(&version) == cudaSuccess && version == 0)
+        return sc_fail(SC_ERR_UNSUPPORTED, "CUDA: no driver");
+    sc_status status = refuse(cudaGetDeviceCount(&count), "no usable GPU");
     if (status == SC_OK && count == 0)
         status = sc_fail(SC_ERR_UNSUPPORTED, "CUDA: no GPU");
     return status;
 }
 
-sc_status sc_cuda_open(sc_device *device) {
+sc_status sc_cuda_open(sc_device *device)
+{
     sc_cuda_context *cuda = NULL;
     sc_status status;
     SC_TRY(check_gpu());

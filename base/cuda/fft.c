@@ -15,7 +15,8 @@ struct sc_fft {
     bool planned;
 };
 
-static sc_status upload_phases(sc_fft *fft) {
+static sc_status upload_phases(sc_fft *fft)
+{
     float *phases;
     sc_status status;
     SC_TRY(sc_fft_phases(&phases, &fft->phase_count, fft->dims));
@@ -27,7 +28,8 @@ cleanup:
     return status;
 }
 
-static sc_status make_plan(sc_fft *fft) {
+static sc_status make_plan(sc_fft *fft)
+{
     sc_cuda_context *cuda = sc_cuda_of(fft->device);
     long long n[3];
     size_t work;
@@ -41,14 +43,16 @@ static sc_status make_plan(sc_fft *fft) {
     if (cufftMakePlanMany64(fft->plan, d, n, NULL, 1, 0, NULL, 1, 0, CUFFT_C2C, fft->batch,
                             &work) != CUFFT_SUCCESS ||
         cufftSetStream(fft->plan, cuda->stream) != CUFFT_SUCCESS)
-        return sc_fail(SC_ERR_MEMORY, "CUDA: cuFFT makes no plan for %lld x %lld x %lld, batch %lld",
+        return sc_fail(SC_ERR_MEMORY,
+                       "CUDA: cuFFT makes no plan for %lld x %lld x %lld, batch %lld",
                        (long long)fft->dims.dim[0], (long long)fft->dims.dim[1],
                        (long long)fft->dims.dim[2], (long long)fft->batch);
     return SC_OK;
 }
 
 sc_status sc_cuda_fft_create(const sc_device *device, sc_fft **fft, int rank, const int64_t *dim,
-                             int64_t batch) {
+                             int64_t batch)
+{
     assert(rank >= 1 && rank <= 3 && batch >= 1);
     *fft = NULL;
     sc_fft *self = NULL;
@@ -72,12 +76,14 @@ cleanup:
 }
 
 static void centre(const sc_fft *fft, float *z, const float *x, const float *phases, float sign,
-                   float scale) {
+                   float scale)
+{
     sc_cuda_phase(fft->device, fft->batch * fft->dims.dim[0] * fft->dims.dim[1], fft->dims.dim[2],
                   z, x, phases, sign, scale, fft->dims);
 }
 
-void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse) {
+void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
+{
     sc_cuda_context *cuda = sc_cuda_of(fft->device);
     const float sign = inverse ? -1 : 1;
     centre(fft, (float *)z, (const float *)x, fft->phases, sign, 1);
@@ -92,7 +98,8 @@ void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse) {
     centre(fft, (float *)z, (const float *)z, fft->phases + 2 * fft->phase_count, sign, fft->scale);
 }
 
-void sc_cuda_fft_free(sc_fft *fft) {
+void sc_cuda_fft_free(sc_fft *fft)
+{
     if (!fft)
         return;
     if (fft->planned)

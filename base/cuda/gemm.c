@@ -5,7 +5,8 @@
 
 void sc_cuda_sgemm(const sc_device *device, float *c, const float *a, const float *b, int64_t m,
                    int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha,
-                   float beta) {
+                   float beta)
+{
     assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);
     sc_cuda_context *cuda = sc_cuda_of(device);
     if (cuda->failed)

@@ -8,7 +8,8 @@ static const sc_cuda_host *host;
 
 static void set_host(const sc_cuda_host *given) { host = given; }
 
-sc_status sc_fail(sc_status code, const char *format, ...) {
+sc_status sc_fail(sc_status code, const char *format, ...)
+{
     char message[512];
     va_list arguments;
     va_start(arguments, format);
@@ -17,7 +18,8 @@ sc_status sc_fail(sc_status code, const char *format, ...) {
     return host->fail(code, "%s", message);
 }
 
-sc_status sc_alloc(void **p, size_t count, size_t size, const char *what) {
+sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
+{
     return host->alloc(p, count, size, what);
 }
 

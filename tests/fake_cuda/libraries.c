@@ -1,0 +1,143 @@
+/* cuFFT and cuBLAS of the fake runtime, by FFTW and OpenBLAS. */
+#include "tests/fake_cuda/fake.h"
+#include <cblas.h>
+#include <cublas_v2.h>
+#include <cufft.h>
+#include <fftw3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLANS 64
+
+static struct {
+    bool used;
+    int rank;
+    long long n[3], batch;
+    cudaStream_t stream;
+} plans[PLANS];
+
+cufftResult cufftCreate(cufftHandle *plan)
+{
+    int error;
+    if (sc_fake_injected("cufftCreate", &error))
+        return (cufftResult)error;
+    for (int i = 0; i < PLANS; i++)
+        if (!plans[i].used) {
+            memset(&plans[i], 0, sizeof plans[i]);
+            plans[i].used = true;
+            *plan = i + 1;
+            sc_fake_count(1);
+            return CUFFT_SUCCESS;
+        }
+    return CUFFT_ALLOC_FAILED;
+}
+
+cufftResult cufftMakePlanMany64(cufftHandle plan, int rank, long long *n, long long *inembed,
+                                long long istride, long long idist, long long *onembed,
+                                long long ostride, long long odist, cufftType type, long long batch,
+                                size_t *work)
+{
+    int error;
+    (void)inembed, (void)onembed, (void)istride, (void)ostride, (void)idist, (void)odist;
+    if (sc_fake_injected("cufftMakePlanMany64", &error))
+        return (cufftResult)error;
+    if (type != CUFFT_C2C || rank < 1 || rank > 3)
+        return CUFFT_EXEC_FAILED;
+    plans[plan - 1].rank = rank;
+    plans[plan - 1].batch = batch;
+    memcpy(plans[plan - 1].n, n, (size_t)rank * sizeof *n);
+    *work = 0;
+    return CUFFT_SUCCESS;
+}
+
+cufftResult cufftSetStream(cufftHandle plan, cudaStream_t stream)
+{
+    plans[plan - 1].stream = stream;
+    return CUFFT_SUCCESS;
+}
+
+cufftResult cufftDestroy(cufftHandle plan)
+{
+    plans[plan - 1].used = false;
+    sc_fake_count(-1);
+    return CUFFT_SUCCESS;
+}
+
+static void transform(int plan, cufftComplex *in, cufftComplex *out, int direction)
+{
+    fftwf_iodim64 axes[3], many;
+    long long stride = 1;
+    for (int a = plans[plan].rank - 1; a >= 0; a--) {
+        axes[a] = (fftwf_iodim64){.n = plans[plan].n[a], .is = stride, .os = stride};
+        stride *= plans[plan].n[a];
+    }
+    many = (fftwf_iodim64){.n = plans[plan].batch, .is = stride, .os = stride};
+    fftwf_plan fft =
+        fftwf_plan_guru64_dft(plans[plan].rank, axes, 1, &many, (fftwf_complex *)in,
+                              (fftwf_complex *)out, direction, FFTW_ESTIMATE | FFTW_UNALIGNED);
+    fftwf_execute(fft);
+    fftwf_destroy_plan(fft);
+}
+
+cufftResult cufftExecC2C(cufftHandle plan, cufftComplex *in, cufftComplex *out, int direction)
+{
+    int error;
+    if (sc_fake_injected("cufftExecC2C", &error))
+        return (cufftResult)error;
+    if (!sc_fake_begin(plans[plan - 1].stream, "cufft"))
+        return CUFFT_EXEC_FAILED;
+    sc_fake_argument(&in, true);
+    sc_fake_argument(&out, true);
+    if (sc_fake_arguments_good())
+        transform(plan - 1, in, out, direction);
+    sc_fake_end();
+    return CUFFT_SUCCESS;
+}
+
+struct cublasContext {
+    cudaStream_t stream;
+};
+
+cublasStatus_t cublasCreate(cublasHandle_t *handle)
+{
+    int error;
+    if (sc_fake_injected("cublasCreate", &error))
+        return (cublasStatus_t)error;
+    *handle = calloc(1, sizeof **handle);
+    sc_fake_count(1);
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy(cublasHandle_t handle)
+{
+    free(handle);
+    sc_fake_count(-1);
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
+{
+    handle->stream = stream;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a,
+                           cublasOperation_t transpose_b, int m, int n, int k, const float *alpha,
+                           const float *a, int lda, const float *b, int ldb, const float *beta,
+                           float *c, int ldc)
+{
+    int error;
+    if (sc_fake_injected("cublasSgemm", &error))
+        return (cublasStatus_t)error;
+    if (!sc_fake_begin(handle->stream, "cublas"))
+        return CUBLAS_STATUS_EXECUTION_FAILED;
+    sc_fake_argument(&a, true);
+    sc_fake_argument(&b, true);
+    sc_fake_argument(&c, true);
+    if (sc_fake_arguments_good())
+        cblas_sgemm(CblasColMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                    transpose_b ? CblasTrans : CblasNoTrans, m, n, k, *alpha, a, lda, b, ldb, *beta,
+                    c, ldc);
+    sc_fake_end();
+    return CUBLAS_STATUS_SUCCESS;
+}
