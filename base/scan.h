@@ -38,8 +38,9 @@ typedef struct {
     int64_t frames, slices, coils, nz, ny, nx; /* of kspace, readout oversampling removed */
     sc_array kspace; /* c32 (frame, slice, coil, kz, ky, kx), 0 where not measured; centre n/2 */
     sc_array mask;   /* f32 (frame, slice, kz, ky, kx): averages measured, 0 = not measured */
-    sc_array calibration; /* c32 (slice, coil, kz, ky, kx), calibration-only lines placed on the
-                             same grid; empty if the scan has none apart from kspace */
+    sc_array calibration; /* c32 (slice, coil, kz, ky, kx), the lines that the scan marks for
+                             calibration, on the same grid, one contrast throughout; empty if none
+                             of them lies outside kspace */
     sc_array calibration_mask; /* f32 (slice, kz, ky, kx), or empty */
     sc_array noise;  /* c32 (coil, sample), prescan noise scaled to the readout's bandwidth, or
                         empty: E|n|^2 is that of one k-space sample of this scan */
@@ -48,6 +49,8 @@ typedef struct {
         image_nz;         /* wanted image size (recon space); crop is centred at n/2 */
     sc_geometry geometry; /* of the wanted image; .known false if the scan does not say */
     sc_header header;
+    char readout;     /* 'x' or 'y': the axis of kspace along which lines were read; 0: neither
+                         (both phase-encoded) or not known */
     char source[256]; /* file name without folder, for messages */
     char format[32];  /* "ISMRMRD", "fastMRI", "cfl", "npy" */
 } sc_scan;
