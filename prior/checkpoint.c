@@ -44,7 +44,7 @@ sc_status sc_training_save(const sc_training *t, const char *path)
     sc_status status = SC_OK;
     float *data[VECTORS];
     const char *name[VECTORS];
-    sc_tensor tensor[VECTORS];
+    sc_safetensor tensor[VECTORS];
     char *network = NULL, *options = print_options(t), step[32], images[32];
     if (!options)
         SC_TRY(sc_fail(SC_ERR_MEMORY, "checkpoint: no memory for its options"));
@@ -53,7 +53,7 @@ sc_status sc_training_save(const sc_training *t, const char *path)
     snprintf(images, sizeof images, "%lld", (long long)t->state.images);
     vectors(data, name, t);
     for (int i = 0; i < VECTORS; i++)
-        tensor[i] = (sc_tensor){name[i], sc_array_view(SC_F32, 1, &t->count, data[i])};
+        tensor[i] = (sc_safetensor){name[i], sc_array_view(SC_F32, 1, &t->count, data[i])};
     const sc_metadata metadata[] = {
         {"format", FORMAT},  {"network", network}, {"options", options},
         {"step", step},      {"images", images},   {"data", t->train.fingerprint},
@@ -120,7 +120,7 @@ static sc_status read_count(int64_t *n, const sc_safetensors *file, const char *
 
 static sc_status check_vector(const sc_safetensors *file, const char *name, int64_t count)
 {
-    const sc_tensor *tensor = sc_safetensors_find(file, name);
+    const sc_safetensor *tensor = sc_safetensors_find(file, name);
     if (!tensor || tensor->array.dtype != SC_F32 || sc_array_count(&tensor->array) != count)
         return sc_fail(SC_ERR_FORMAT, "tensor %s of the checkpoint: expected %lld float32", name,
                        (long long)count);

@@ -12,7 +12,7 @@
 struct sc_safetensors {
     void *data; /* the whole file */
     json_t *header;
-    sc_tensor *tensor;
+    sc_safetensor *tensor;
     int count;
     char hash[65];
 };
@@ -66,7 +66,7 @@ static sc_status read_shape(sc_array *array, int64_t *count, const json_t *entry
     return SC_OK;
 }
 
-static sc_status read_tensor(sc_tensor *tensor, const char *name, const json_t *entry,
+static sc_status read_tensor(sc_safetensor *tensor, const char *name, const json_t *entry,
                              char *data, size_t room)
 {
     sc_status status = SC_OK;
@@ -74,7 +74,7 @@ static sc_status read_tensor(sc_tensor *tensor, const char *name, const json_t *
     sc_array *array = &tensor->array;
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
-    *tensor = (sc_tensor){.name = name};
+    *tensor = (sc_safetensor){.name = name};
     if (!json_is_object(entry))
         SC_TRY(sc_fail(SC_ERR_FORMAT, "expected dtype, shape and data_offsets"));
     SC_TRY(read_dtype(array, entry));
@@ -96,12 +96,12 @@ cleanup:
 
 static int by_offset(const void *a, const void *b)
 {
-    const char *p = ((const sc_tensor *)a)->array.data, *q = ((const sc_tensor *)b)->array.data;
+    const char *p = ((const sc_safetensor *)a)->array.data, *q = ((const sc_safetensor *)b)->array.data;
     return (p > q) - (p < q);
 }
 
 /* Bytes of a tensor, also of an empty one. */
-static size_t tensor_bytes(const sc_tensor *tensor)
+static size_t tensor_bytes(const sc_safetensor *tensor)
 {
     size_t bytes = sc_dtype_size(tensor->array.dtype);
     for (int i = 0; i < tensor->array.rank; i++)
@@ -114,7 +114,7 @@ static sc_status check_cover(const sc_safetensors *file, const char *data, size_
 {
     const char *expected = data;
     for (int i = 0; i < file->count; i++) {
-        const sc_tensor *tensor = &file->tensor[i];
+        const sc_safetensor *tensor = &file->tensor[i];
         const char *begin = tensor->array.data;
         if (begin != expected)
             return sc_fail(SC_ERR_FORMAT, "tensor %s begins at byte %td of the data, expected %td "
@@ -239,12 +239,12 @@ void sc_safetensors_free(sc_safetensors *file)
 
 int sc_safetensors_count(const sc_safetensors *file) { return file->count; }
 
-const sc_tensor *sc_safetensors_tensor(const sc_safetensors *file, int index)
+const sc_safetensor *sc_safetensors_tensor(const sc_safetensors *file, int index)
 {
     return &file->tensor[index];
 }
 
-const sc_tensor *sc_safetensors_find(const sc_safetensors *file, const char *name)
+const sc_safetensor *sc_safetensors_find(const sc_safetensors *file, const char *name)
 {
     for (int i = 0; i < file->count; i++)
         if (strcmp(file->tensor[i].name, name) == 0)
@@ -259,7 +259,7 @@ const char *sc_safetensors_metadata(const sc_safetensors *file, const char *key)
 
 const char *sc_safetensors_hash(const sc_safetensors *file) { return file->hash; }
 
-static json_t *describe(const sc_tensor *tensor, size_t begin)
+static json_t *describe(const sc_safetensor *tensor, size_t begin)
 {
     json_t *shape = json_array();
     for (int i = 0; i < tensor->array.rank; i++)
@@ -270,7 +270,7 @@ static json_t *describe(const sc_tensor *tensor, size_t begin)
 }
 
 /* Header text, padded with blanks so that the data start at a multiple of 64. */
-static sc_status print_header(char **text, size_t *length, size_t *room, const sc_tensor *tensor,
+static sc_status print_header(char **text, size_t *length, size_t *room, const sc_safetensor *tensor,
                               int count, const sc_metadata *metadata, int metadata_count)
 {
     json_t *header = json_object(), *meta = json_object();
@@ -300,7 +300,7 @@ static sc_status print_header(char **text, size_t *length, size_t *room, const s
     return status;
 }
 
-sc_status sc_safetensors_print(void **data, size_t *bytes, const sc_tensor *tensor, int count,
+sc_status sc_safetensors_print(void **data, size_t *bytes, const sc_safetensor *tensor, int count,
                                const sc_metadata *metadata, int metadata_count)
 {
     sc_status status = SC_OK;
@@ -324,7 +324,7 @@ cleanup:
     return status;
 }
 
-sc_status sc_safetensors_write(const char *path, const sc_tensor *tensor, int count,
+sc_status sc_safetensors_write(const char *path, const sc_safetensor *tensor, int count,
                                const sc_metadata *metadata, int metadata_count)
 {
     void *data = NULL;

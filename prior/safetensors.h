@@ -11,7 +11,7 @@
 typedef struct {
     const char *name;
     sc_array array; /* a view; dtype F32, F64, BF16, U8 or I32; a dim may be 0 only when reading */
-} sc_tensor;
+} sc_safetensor;
 
 typedef struct {
     const char *key, *value;
@@ -28,17 +28,17 @@ sc_status sc_safetensors_parse(sc_safetensors **file, const void *data, size_t b
 void sc_safetensors_free(sc_safetensors *file); /* NULL is fine */
 
 int sc_safetensors_count(const sc_safetensors *file);
-const sc_tensor *sc_safetensors_tensor(const sc_safetensors *file, int index); /* in data order */
-const sc_tensor *sc_safetensors_find(const sc_safetensors *file, const char *name); /* or NULL */
+const sc_safetensor *sc_safetensors_tensor(const sc_safetensors *file, int index); /* in data order */
+const sc_safetensor *sc_safetensors_find(const sc_safetensors *file, const char *name); /* or NULL */
 const char *sc_safetensors_metadata(const sc_safetensors *file, const char *key);   /* or NULL */
 const char *sc_safetensors_hash(const sc_safetensors *file); /* SHA-256 of the bytes, hex */
 
 /* Data as written: the bytes of a whole file, to be freed with sc_free. Data start at a multiple
  * of 64. */
-sc_status sc_safetensors_print(void **data, size_t *bytes, const sc_tensor *tensor, int count,
+sc_status sc_safetensors_print(void **data, size_t *bytes, const sc_safetensor *tensor, int count,
                                const sc_metadata *metadata, int metadata_count);
 /* Write atomically. */
-sc_status sc_safetensors_write(const char *path, const sc_tensor *tensor, int count,
+sc_status sc_safetensors_write(const char *path, const sc_safetensor *tensor, int count,
                                const sc_metadata *metadata, int metadata_count);
 
 #endif

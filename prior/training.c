@@ -11,8 +11,8 @@
 const sc_option sc_training_options[] = {
     {"images", SC_OPT_INT, "", 1, 1e12, 1000000, NULL, "training examples in all"},
     {"batch", SC_OPT_INT, "", 1, 4096, 16, NULL, "examples in one update"},
-    {"part", SC_OPT_INT, "", 1, 4096, 1, NULL,
-     "examples in memory at a time; a divisor of batch"},
+    {"part", SC_OPT_INT, "", 1, 4096, 4, NULL,
+     "examples in memory at a time (its greatest common divisor with batch)"},
     {"crop", SC_OPT_INT, "pixels", 8, 1024, 96, NULL, "height and width of an example"},
     {"lr", SC_OPT_REAL, "", 1e-8, 1, 1e-3, NULL, "learning rate of Adam"},
     {"warmup", SC_OPT_INT, "updates", 0, 1e9, 500, NULL, "updates until the full rate"},
@@ -38,6 +38,17 @@ static double option(const sc_training *t, const char *name)
     return sc_options_get(&t->options, name);
 }
 
+static int examples_at_a_time(const sc_training *t)
+{
+    int a = (int)option(t, "batch"), b = (int)option(t, "part");
+    while (b) {
+        int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 double sc_training_weight(const sc_training *training, double sigma)
 {
     const sc_network_config *config = sc_network_configuration(training->network);
@@ -51,11 +62,7 @@ double sc_training_weight(const sc_training *training, double sigma)
 
 static sc_status check_options(const sc_options *options, const sc_network *network)
 {
-    int batch = (int)sc_options_get(options, "batch"), part = (int)sc_options_get(options, "part");
     int crop = (int)sc_options_get(options, "crop"), multiple = sc_network_multiple(network);
-    if (batch % part)
-        return sc_fail(SC_ERR_USAGE, "option part: expected a divisor of batch %d, found %d", batch,
-                       part);
     if (crop % multiple)
         return sc_fail(SC_ERR_USAGE, "option crop: expected a multiple of %d for this network, "
                        "found %d", multiple, crop);
@@ -67,7 +74,7 @@ static sc_status check_options(const sc_options *options, const sc_network *netw
 static sc_status allocate(sc_training *t)
 {
     sc_status status = SC_OK;
-    int part = (int)option(t, "part"), crop = (int)option(t, "crop");
+    int part = examples_at_a_time(t), crop = (int)option(t, "crop");
     size_t values = (size_t)part * crop * crop * sc_network_configuration(t->network)->channels;
     t->count = sc_network_parameter_count(t->network);
     SC_TRY(SC_ALLOC(&t->theta, t->count, "weights"));
@@ -204,7 +211,7 @@ static double loss_gradient(float *d, const float *x0, int64_t n, double weight,
 static sc_status accumulate_part(sc_training *t, double *loss, int first)
 {
     sc_status status = SC_OK;
-    int part = (int)option(t, "part"), crop = (int)option(t, "crop");
+    int part = examples_at_a_time(t), crop = (int)option(t, "crop");
     int64_t size = (int64_t)crop * crop * sc_network_configuration(t->network)->channels;
     double share = 1 / option(t, "batch");
     for (int i = 0; i < part; i++)
@@ -256,7 +263,7 @@ sc_status sc_training_step(sc_training *t)
 {
     sc_status status = SC_OK;
     double loss = 0;
-    int batch = (int)option(t, "batch"), part = (int)option(t, "part");
+    int batch = (int)option(t, "batch"), part = examples_at_a_time(t);
     memset(t->gradient, 0, (size_t)t->count * sizeof *t->gradient);
     SC_TRY(sc_run_set_theta(t->run, t->theta));
     for (int first = 0; first < batch; first += part)

@@ -157,7 +157,7 @@ static sc_status read_theta(sc_weights *weights, const sc_safetensors *file)
     SC_TRY(SC_ALLOC(&weights->theta, sc_network_parameter_count(weights->network), "weights"));
     for (int i = 0; i < count; i++) {
         const sc_parameter *p = &parameter[i];
-        const sc_tensor *tensor = sc_safetensors_find(file, p->name);
+        const sc_safetensor *tensor = sc_safetensors_find(file, p->name);
         if (!tensor)
             SC_TRY(sc_fail(SC_ERR_FORMAT, "tensor %s of the network is missing", p->name));
         if (!same_shape(&tensor->array, p))
@@ -193,7 +193,7 @@ cleanup:
     return sc_context(status, "%s", path);
 }
 
-static sc_status list_tensors(sc_tensor *tensor, const sc_parameter *parameter, int count,
+static sc_status list_tensors(sc_safetensor *tensor, const sc_parameter *parameter, int count,
                               const float *theta)
 {
     for (int i = 0; i < count; i++) {
@@ -202,7 +202,7 @@ static sc_status list_tensors(sc_tensor *tensor, const sc_parameter *parameter, 
         sc_status status = check_finite(data, p->count, SC_ERR_NUMERIC, p->name);
         if (status != SC_OK)
             return status;
-        tensor[i] = (sc_tensor){p->name, sc_array_view(SC_F32, p->rank, p->dim, data)};
+        tensor[i] = (sc_safetensor){p->name, sc_array_view(SC_F32, p->rank, p->dim, data)};
     }
     return SC_OK;
 }
@@ -214,7 +214,7 @@ sc_status sc_weights_write(const char *path, const sc_network *network, const fl
     const sc_parameter *parameter;
     int count = sc_network_parameters(network, &parameter), n = 3;
     char *config = NULL, *sde = NULL;
-    sc_tensor *tensor = NULL;
+    sc_safetensor *tensor = NULL;
     sc_metadata metadata[3 + TEXTS];
     SC_TRY(SC_ALLOC(&tensor, count, "list of tensors"));
     SC_TRY(sc_network_config_print(&config, sc_network_configuration(network)));
