@@ -1,6 +1,6 @@
 /* The Gaussian mixture's score: against the gradient of its log density, and closed forms. */
 #include "base/random.h"
-#include "prior/score.h"
+#include "prior/sample.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,6 +120,30 @@ static void single_gaussian_is_wiener_shrinkage(void **state)
     sc_score_free(score);
 }
 
+/* The sampler's ODE solved exactly for N(0, c): x(sigma) ~ sqrt(c + sigma^2). Heun has order 2:
+ * halving the steps' size takes the error to a quarter. */
+static void sampler_has_order_two(void **state)
+{
+    (void)state;
+    double weight = 1, mean[2] = {0}, covariance[4] = {0.5, 0, 0, 0.5}, error[2];
+    sc_score *score;
+    assert_int_equal(sc_score_mixture(&score, 2, 1, 2, &weight, mean, covariance), SC_OK);
+    for (int k = 0; k < 2; k++) {
+        float x[2], start[2];
+        int steps = k ? 129 : 65;
+        sc_random_normal(start, 2, key, SC_DRAW_INIT, 0);
+        assert_int_equal(sc_prior_sample(x, score, 1, 1, steps, key, NULL), SC_OK);
+        /* the last step is D, which for a Gaussian is c / (c + sigma^2) x */
+        double low = score->sde.sigma_min, high = score->sde.sigma_max;
+        double exact = high * start[0] * sqrt((0.5 + low * low) / (0.5 + high * high)) *
+                       0.5 / (0.5 + low * low);
+        error[k] = fabs(x[0] - exact);
+    }
+    print_message("errors %g and %g\n", error[0], error[1]);
+    assert_true(error[1] < error[0] / 3);
+    sc_score_free(score);
+}
+
 static void wrong_input_is_refused(void **state)
 {
     (void)state;
@@ -143,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(score_is_the_gradient_of_log_density),
         cmocka_unit_test(single_gaussian_is_wiener_shrinkage),
+        cmocka_unit_test(sampler_has_order_two),
         cmocka_unit_test(wrong_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
