@@ -12,6 +12,8 @@
 
 #include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
 namespace scorecon {
 
@@ -41,6 +43,71 @@ template <class Body> sc_status guarded(const char *what, Body body)
         return sc_fail(SC_ERR_INTERNAL, "%s: unknown exception", what);
     }
 }
+
+inline void check(const OFCondition &condition, const DcmTagKey &tag)
+{
+    if (condition.bad())
+        throw DicomFailure{condition, tag};
+}
+
+/* A fact that stands in sc_header and in an attribute. keep_empty: type 2, written without a value
+ * too. `plain`: written as it is; the others need a decision (UIDs, sex, position). */
+struct TextFact {
+    DcmTagKey tag;
+    sc_dicom_vr vr;
+    size_t offset, size;
+    bool keep_empty, plain;
+};
+struct NumberFact {
+    DcmTagKey tag;
+    size_t offset;
+    double factor; /* attribute = factor * field */
+    bool keep_empty;
+};
+extern const std::vector<TextFact> text_facts;
+extern const std::vector<NumberFact> number_facts;
+
+/* Header from an object's attributes; texts become UTF-8 where DCMTK can convert them. */
+void read_header(sc_header *header, DcmDataset &dataset);
+
+/* A file in memory, inspected and parsed. to_pixels: up to the pixel data, which is cheaper. */
+class DicomFile {
+public:
+    sc_status load(const char *path, bool to_pixels);
+    DcmDataset &dataset() { return *file_.getDataset(); }
+    DcmMetaInfo &meta() { return *file_.getMetaInfo(); }
+    bool has_pixels() const { return has_pixels_; }
+
+private:
+    DcmFileFormat file_;
+    bool has_pixels_ = false;
+};
+
+/* One image of a series: a classic file, or a frame of a multi-frame file. */
+struct Frame {
+    std::string path;
+    unsigned long number = 0; /* in its file */
+    std::string instance;     /* SOPInstanceUID and frame number */
+    std::string kind;         /* what all images of a series share, as text */
+    std::string label;        /* for a list of series: nothing that identifies a patient */
+    std::string units;
+    int64_t rows = 0, columns = 0;
+    bool placed = false; /* position, orientation and spacing are given */
+    double position[3] = {0, 0, 0}, orientation[6] = {0}, spacing[2] = {0};
+    double echo_time = 0, thickness = 0;
+    double slope = 1, intercept = 0;
+};
+
+/* The image frames of a file appended to `frames`; none if it holds no image (reports, structure
+ * sets, segmentations, directories). */
+sc_status list_frames(std::vector<Frame> &frames, DicomFile &file, const char *path);
+
+/* Pixels of frame `number`, rescaled, to x (rows, columns). Decompresses the file's pixel data on
+ * the first call. */
+sc_status read_pixels(float *x, DicomFile &file, const Frame &frame);
+
+/* One series in order of position, doubles dropped. The message of a failure lists what is there. */
+sc_status sort_series(std::vector<Frame> &frames, const char *path);
 
 } // namespace scorecon
 

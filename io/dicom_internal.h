@@ -38,6 +38,17 @@ bool sc_dicom_is_ascii(const char *text);
 /* Number as DS: the most digits that fit 16 bytes. */
 void sc_dicom_ds(char out[17], double value);
 
+/* What a look at a file's structure shows before a parser with recursion may have it. */
+typedef struct {
+    char syntax[SC_DICOM_UID_SIZE]; /* TransferSyntaxUID (0002,0010) */
+    bool has_pixels;                /* PixelData (7fe0,0010) outside all sequences */
+} sc_dicom_structure;
+
+/* Part 10 files whose nesting, elements and lengths are sane: depth at most 64, no length beyond
+ * its container, VRs of the standard. SC_ERR_FORMAT names the attribute and its offset;
+ * SC_ERR_UNSUPPORTED names the transfer syntax and what can convert it. */
+sc_status sc_dicom_inspect(sc_dicom_structure *structure, const void *data, size_t bytes);
+
 /* Where the slices of a volume lie, in DICOM's words (PS3.3 C.7.6.2). */
 typedef struct {
     int64_t slices;

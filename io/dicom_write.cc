@@ -22,16 +22,10 @@
 
 namespace {
 
-using scorecon::DicomFailure;
+using scorecon::check;
 using scorecon::guarded;
 
 const Uint16 stored_max = 32767; /* also fits a reader that takes the pixels for signed */
-
-void check(const OFCondition &condition, const DcmTagKey &tag)
-{
-    if (condition.bad())
-        throw DicomFailure{condition, tag};
-}
 
 /* One item of the object, and whether any text in it needs UTF-8. */
 class Attributes {
@@ -96,43 +90,6 @@ private:
     bool &utf8_;
 };
 
-/* Text facts of the header. Empty ones: kept (type 2) or left out (type 3). */
-const struct {
-    DcmTagKey tag;
-    sc_dicom_vr vr;
-    size_t offset;
-    bool keep_empty;
-} header_texts[] = {
-    {DCM_PatientName, SC_VR_PN, offsetof(sc_header, patient_name), true},
-    {DCM_PatientID, SC_VR_LO, offsetof(sc_header, patient_id), true},
-    {DCM_PatientBirthDate, SC_VR_DA, offsetof(sc_header, patient_birth_date), true},
-    {DCM_StudyDate, SC_VR_DA, offsetof(sc_header, study_date), true},
-    {DCM_StudyTime, SC_VR_TM, offsetof(sc_header, study_time), true},
-    {DCM_StudyID, SC_VR_SH, offsetof(sc_header, study_id), true},
-    {DCM_AccessionNumber, SC_VR_SH, offsetof(sc_header, accession), true},
-    {DCM_Manufacturer, SC_VR_LO, offsetof(sc_header, vendor), true},
-    {DCM_ManufacturerModelName, SC_VR_LO, offsetof(sc_header, model), false},
-    {DCM_StationName, SC_VR_SH, offsetof(sc_header, station), false},
-    {DCM_InstitutionName, SC_VR_LO, offsetof(sc_header, institution), false},
-    {DCM_ProtocolName, SC_VR_LO, offsetof(sc_header, protocol), false},
-};
-
-/* Numbers of the header, times `factor`. */
-const struct {
-    DcmTagKey tag;
-    size_t offset;
-    double factor;
-    bool keep_empty;
-} header_numbers[] = {
-    {DCM_RepetitionTime, offsetof(sc_header, tr_ms), 1, true},
-    {DCM_EchoTime, offsetof(sc_header, te_ms), 1, true},
-    {DCM_InversionTime, offsetof(sc_header, ti_ms), 1, false},
-    {DCM_FlipAngle, offsetof(sc_header, flip_deg), 1, false},
-    {DCM_MagneticFieldStrength, offsetof(sc_header, field_tesla), 1, false},
-    {DCM_ImagingFrequency, offsetof(sc_header, frequency_hz), 1e-6, false},
-    {DCM_PatientWeight, offsetof(sc_header, weight_kg), 1, false},
-};
-
 /* What no source tells: required by the standard, empty. */
 const DcmTagKey empty_attributes[] = {DCM_ReferringPhysicianName, DCM_PositionReferenceIndicator,
                                       DCM_Laterality, DCM_ScanOptions, DCM_EchoTrainLength};
@@ -177,9 +134,10 @@ void put_header(Attributes &a, const sc_header &header)
     static const char *const positions[] = {"HFP", "HFS", "HFDR", "HFDL", "FFDR",
                                             "FFDL", "FFP", "FFS", nullptr};
     const char *base = reinterpret_cast<const char *>(&header);
-    for (const auto &row : header_texts)
-        a.text(row.tag, base + row.offset, row.vr, row.keep_empty);
-    for (const auto &row : header_numbers) {
+    for (const auto &row : scorecon::text_facts)
+        if (row.plain)
+            a.text(row.tag, base + row.offset, row.vr, row.keep_empty);
+    for (const auto &row : scorecon::number_facts) {
         double value;
         memcpy(&value, base + row.offset, sizeof value);
         if (std::isfinite(value))
