@@ -19,7 +19,7 @@ sc_status sc_series_create(sc_series *series, int64_t frames, int64_t slices, in
     sc_status status = SC_OK;
     *series = (sc_series){.frames = frames, .slices = slices, .ny = ny, .nx = nx};
     int64_t images = frames * slices;
-    const int64_t dim[] = {images, ny, nx}, sample_dim[] = {images, samples, ny, nx};
+    const int64_t dim[] = {images, ny, nx}, sample_dim[] = {samples, images, ny, nx};
     SC_TRY(sc_array_create(&series->image, SC_C32, 3, dim));
     if (samples > 0) {
         SC_TRY(sc_array_create(&series->std, SC_F32, 3, dim));
@@ -43,6 +43,15 @@ void sc_series_free(sc_series *series)
     sc_array_free(&series->p95);
     sc_array_free(&series->samples);
     *series = (sc_series){0};
+}
+
+sc_array sc_series_frame(const sc_series *series, const sc_array *array, int64_t frame,
+                         int64_t sample)
+{
+    int64_t images = series->frames * series->slices, n = series->ny * series->nx;
+    int64_t first = (sample > 0 ? sample : 0) * images + frame * series->slices;
+    return sc_array_view(array->dtype, 3, (int64_t[]){series->slices, series->ny, series->nx},
+                         (char *)array->data + (size_t)(first * n) * sc_dtype_size(array->dtype));
 }
 
 sc_status sc_series_magnitude(sc_array *magnitude, const sc_series *series, int64_t frame)

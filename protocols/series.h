@@ -11,7 +11,7 @@ typedef struct {
     sc_array image;   /* c32 (image, y, x) */
     sc_array std;     /* f32 (image, y, x) of the magnitude, or empty; so are the next two */
     sc_array p05, p95;
-    sc_array samples; /* c32 (image, sample, y, x), or empty */
+    sc_array samples; /* c32 (sample, image, y, x), or empty */
     const sc_geometry *geometry; /* of one frame; borrowed */
     const sc_header *header;     /* borrowed */
 } sc_series;
@@ -24,6 +24,10 @@ void sc_series_free(sc_series *series);
 /* One file of each wanted format. formats: bits of SC_FORMAT_*. */
 sc_status sc_series_write(const sc_series *series, sc_outdir *outdir, unsigned formats,
                           const sc_dicom_options *dicom);
+
+/* A view of one frame (slice, y, x) of image, std, p05 or p95; of one sample with `sample` >= 0. */
+sc_array sc_series_frame(const sc_series *series, const sc_array *array, int64_t frame,
+                         int64_t sample);
 
 /* |image| as f32 (slice, y, x) of one frame; owned by the caller. */
 sc_status sc_series_magnitude(sc_array *magnitude, const sc_series *series, int64_t frame);

@@ -1,0 +1,59 @@
+/* The parts of a running job (job.c), shared by the files that do them. */
+#ifndef SC_PROTOCOLS_JOB_INTERNAL_H
+#define SC_PROTOCOLS_JOB_INTERNAL_H
+
+#include "io/record.h"
+#include "protocols/job.h"
+#include "protocols/series.h"
+#include "recon/finish.h"
+#include "recon/prepare.h"
+
+/* What is known of one plane after it ran. */
+typedef struct {
+    sc_prepare_facts prepare;
+    sc_gate gate;
+    int64_t evaluations, applications;
+    bool fell_back;
+} sc_job_plane;
+
+typedef struct {
+    const sc_job *job;
+    int threads;
+    sc_device *device; /* all threads */
+    sc_scan scan;
+    sc_geometry geometry; /* of the scan or of the geometry file */
+    sc_array maps;
+    sc_calibration calibration;
+    sc_score *score;        /* NULL where the method needs none */
+    const sc_method *method, *classical; /* classical: what --fallback writes */
+    sc_options options, classical_options;
+    unsigned formats;
+    int samples;
+    int64_t planes;         /* frames x planes of a frame */
+    sc_job_plane *plane;    /* (planes) */
+    sc_series series;
+} sc_running;
+
+/* Read everything, check everything, nothing is computed but the noise. */
+sc_status sc_job_load(sc_running *run, const sc_job *job);
+void sc_job_unload(sc_running *run); /* an empty one is fine */
+
+/* Reconstruct all planes into run->series and run->plane. */
+sc_status sc_job_reconstruct(sc_running *run);
+
+/* Prepare one plane and run the method on `device`, without finishing: what planning measures. */
+sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_method *method,
+                     const sc_options *options, const sc_problem *problem, int64_t frame,
+                     int64_t slice, const sc_progress *progress);
+
+/* *record: what was done. `seconds` since the start. */
+sc_status sc_job_record(sc_record **record, const sc_running *run, double seconds);
+/* All output files. */
+sc_status sc_job_write(const sc_running *run, const sc_record *record, sc_outdir *outdir);
+
+/* --time-budget: choose the number of steps by measuring the first plane. No-op without one. */
+sc_status sc_job_budget(sc_running *run);
+
+double sc_job_clock(void); /* monotonic seconds */
+
+#endif

@@ -1,0 +1,216 @@
+/* What a run would cost, measured on its first plane: the method is run there with few steps and
+ * with a few more, and the time is a line through both. Nothing is guessed from a table of
+ * processors.
+ */
+#include "base/memory.h"
+#include "protocols/job_internal.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define FEW 2
+#define MORE 5
+#define FEWEST_STEPS 4 /* below that a result is not worth its name */
+
+/* The options that count a method's steps. */
+static const char *const step_options[] = {"levels", "iterations"};
+
+static const char *step_option(const sc_method *method)
+{
+    for (size_t i = 0; i < sizeof step_options / sizeof *step_options; i++)
+        for (const sc_option *o = method->options; o && o->name; o++)
+            if (!strcmp(o->name, step_options[i]))
+                return o->name;
+    return NULL;
+}
+
+/* Seconds of a plane: prepare + start + steps * step, on as many threads as a worker gets. */
+typedef struct {
+    double load, prepare, start, step, steps;
+    int workers, threads;
+    size_t bytes; /* peak of the whole run */
+    char operator_text[256];
+    double operator_flops;
+    double sigma;
+} measured;
+
+static double plane_seconds(const measured *m, double steps)
+{
+    return m->prepare + m->start + steps * m->step;
+}
+
+static double total_seconds(const measured *m, const sc_running *run, double steps)
+{
+    double samples = run->samples > 1 ? run->samples : 1;
+    double rounds = ceil((double)run->planes / m->workers);
+    return m->load + rounds * (m->prepare + samples * (m->start + steps * m->step));
+}
+
+static sc_status time_steps(double *seconds, const sc_running *run, const sc_problem *problem,
+                            const char *name, double steps)
+{
+    sc_options options = run->options;
+    sc_estimate estimate = {0};
+    for (int i = 0; options.table && options.table[i].name; i++) {
+        if (name && !strcmp(options.table[i].name, name))
+            options.value[i] = steps;
+        if (!strcmp(options.table[i].name, "samples"))
+            options.value[i] = 1;
+    }
+    double start = sc_job_clock();
+    sc_status status = sc_job_one(&estimate, run, run->method, &options, problem, 0, 0, NULL);
+    *seconds = sc_job_clock() - start;
+    sc_estimate_free(&estimate);
+    return status;
+}
+
+static size_t peak_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static sc_status measure_steps(measured *m, const sc_running *run, const sc_problem *problem)
+{
+    sc_status status = SC_OK;
+    const char *name = step_option(run->method);
+    double warm, few, more;
+    if (!name) {
+        m->steps = 1;
+        SC_TRY(time_steps(&warm, run, problem, NULL, 0));
+        SC_TRY(time_steps(&m->step, run, problem, NULL, 0));
+        goto cleanup;
+    }
+    m->steps = sc_options_get(&run->options, name);
+    SC_TRY(time_steps(&warm, run, problem, name, 1)); /* plans and caches are made here */
+    SC_TRY(time_steps(&few, run, problem, name, FEW));
+    SC_TRY(time_steps(&more, run, problem, name, MORE));
+    m->step = fmax(more - few, 0.05 * more) / (MORE - FEW);
+    m->start = fmax(few - FEW * m->step, 0);
+cleanup:
+    return status;
+}
+
+static sc_status measure(measured *m, const sc_running *run, double load_seconds)
+{
+    sc_status status = SC_OK;
+    sc_device *device = NULL;
+    sc_problem problem = {0};
+    *m = (measured){.load = load_seconds};
+    m->workers = run->job->cuda ? 1 : run->planes < run->threads ? (int)run->planes : run->threads;
+    m->threads = m->workers > 1 ? 1 : run->threads;
+    size_t before = peak_bytes();
+    if (!run->job->cuda)
+        SC_TRY(sc_device_create_cpu(&device, m->threads));
+    double start = sc_job_clock();
+    SC_TRY(sc_prepare(&problem, NULL, &run->scan, &run->calibration, 0, 0,
+                      device ? device : run->device));
+    m->prepare = sc_job_clock() - start;
+    m->sigma = problem.sigma;
+    m->operator_flops = problem.A->flops;
+    if (problem.A->describe)
+        problem.A->describe(problem.A, m->operator_text, sizeof m->operator_text);
+    SC_TRY(measure_steps(m, run, &problem));
+    size_t plane = peak_bytes() - before;
+    double images = (double)run->planes * (double)(problem.ny * problem.nx);
+    m->bytes = peak_bytes() + (size_t)(m->workers - 1) * plane +
+               (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
+cleanup:
+    sc_problem_free(&problem);
+    sc_device_free(device);
+    return status;
+}
+
+static json_t *facts_of(const measured *m, const sc_running *run)
+{
+    double evaluations = 0, applications = 0;
+    if (run->method->plan)
+        run->method->plan(&evaluations, &applications, &run->options);
+    double samples = run->samples > 1 ? run->samples : 1;
+    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
+                     "method", run->method->name, "claim", run->method->claim, "operator",
+                     m->operator_text, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
+                     "images", (json_int_t)run->planes, "samples", run->samples, "steps", m->steps,
+                     "score_evaluations_per_image", evaluations, "operator_applications_per_image",
+                     applications, "seconds_per_image",
+                     m->prepare + samples * (plane_seconds(m, m->steps) - m->prepare),
+                     "seconds", total_seconds(m, run, m->steps), "peak_memory_mib",
+                     (double)m->bytes / 1048576, "images_at_once", m->workers, "threads_per_image",
+                     m->threads);
+}
+
+static sc_status print(char **text, json_t *facts, bool json)
+{
+    char *all = NULL;
+    size_t size;
+    const char *name;
+    json_t *value;
+    FILE *out = open_memstream(&all, &size);
+    if (!out)
+        return sc_fail(SC_ERR_MEMORY, "no memory for the plan");
+    if (json)
+        json_dumpf(facts, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    else
+        json_object_foreach(facts, name, value) {
+            if (json_is_string(value))
+                fprintf(out, "%-32s %s\n", name, json_string_value(value));
+            else
+                fprintf(out, "%-32s %.4g\n", name, json_number_value(value));
+        }
+    if (json)
+        fputc('\n', out);
+    fclose(out);
+    sc_status status = sc_string_copy(text, all);
+    free(all);
+    return status;
+}
+
+sc_status sc_job_plan(const sc_job *job, bool json, char **text)
+{
+    sc_status status = SC_OK;
+    double start = sc_job_clock();
+    sc_running run = {0};
+    measured m;
+    json_t *facts = NULL;
+    *text = NULL;
+    SC_TRY(sc_job_load(&run, job));
+    SC_TRY(measure(&m, &run, sc_job_clock() - start));
+    facts = facts_of(&m, &run);
+    if (!facts)
+        SC_TRY(sc_fail(SC_ERR_MEMORY, "no memory for the plan"));
+    SC_TRY(print(text, facts, json));
+cleanup:
+    json_decref(facts);
+    sc_job_unload(&run);
+    return status;
+}
+
+sc_status sc_job_budget(sc_running *run)
+{
+    double budget = run->job->settings.time_budget_s, start = sc_job_clock();
+    const char *name = step_option(run->method);
+    measured m;
+    if (budget <= 0)
+        return SC_OK;
+    if (!name)
+        return sc_fail(SC_ERR_USAGE, "method %s has no steps to choose: no time budget",
+                       run->method->name);
+    sc_status status = measure(&m, run, 0);
+    if (status != SC_OK)
+        return status;
+    double left = budget - (sc_job_clock() - start), fixed = total_seconds(&m, run, 0);
+    double per_step = total_seconds(&m, run, 1) - fixed;
+    double steps = floor((left - fixed) / per_step);
+    if (steps < FEWEST_STEPS)
+        sc_log(SC_LOG_WARN, "a time budget of %g s leaves %g steps; %d are done", budget,
+               fmax(steps, 0), FEWEST_STEPS);
+    steps = fmin(fmax(steps, FEWEST_STEPS), m.steps);
+    for (int i = 0; run->options.table[i].name; i++)
+        if (!strcmp(run->options.table[i].name, name))
+            run->options.value[i] = steps;
+    return SC_OK;
+}

@@ -1,0 +1,175 @@
+/* All planes of a scan, several at a time. The unit of parallel work is the plane; with fewer
+ * planes than threads the kernels inside use the rest. Bytes do not depend on either.
+ */
+#include "base/memory.h"
+#include "protocols/job_internal.h"
+#include "recon/uncertainty.h"
+#include <assert.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_method *method,
+                     const sc_options *options, const sc_problem *problem, int64_t frame,
+                     int64_t slice, const sc_progress *progress)
+{
+    int64_t image = frame * run->calibration.planes.count + slice;
+    sc_key key = {run->job->settings.seed, (uint32_t)image, 0};
+    return method->run(estimate, problem, run->score, options, key, progress);
+}
+
+/* Mean, and with samples what is known of the error, into the series. */
+static sc_status place(sc_running *run, const sc_estimate *estimate, const sc_problem *problem,
+                       int64_t frame, int64_t slice)
+{
+    sc_status status = SC_OK;
+    sc_series *s = &run->series;
+    sc_array map = {0};
+    sc_array view = sc_series_frame(s, &s->image, frame, -1);
+    SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, -1));
+    if (!s->std.data || !estimate->samples.data)
+        goto cleanup;
+    view = sc_series_frame(s, &s->std, frame, -1);
+    SC_TRY(sc_finish_map(&view, &estimate->std, problem, &run->calibration, slice));
+    const struct {
+        double q;
+        const sc_array *array;
+    } quantiles[] = {{0.05, &s->p05}, {0.95, &s->p95}};
+    for (int i = 0; i < 2; i++) {
+        SC_TRY(sc_uncertainty_quantile(&map, &estimate->samples, quantiles[i].q));
+        view = sc_series_frame(s, quantiles[i].array, frame, -1);
+        SC_TRY(sc_finish_map(&view, &map, problem, &run->calibration, slice));
+        sc_array_free(&map);
+    }
+    for (int k = 0; k < run->samples; k++) {
+        view = sc_series_frame(s, &s->samples, frame, k);
+        SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, k));
+    }
+cleanup:
+    sc_array_free(&map);
+    return status;
+}
+
+/* The classical method where the prior's result failed its test and the user allows it. */
+static sc_status fall_back(sc_estimate *estimate, sc_running *run, sc_job_plane *plane,
+                           const sc_problem *problem, int64_t frame, int64_t slice,
+                           const sc_progress *progress)
+{
+    sc_estimate_free(estimate);
+    sc_log(SC_LOG_WARN, "image %lld: %s; writing %s instead",
+           (long long)(frame * run->calibration.planes.count + slice + 1), sc_message(),
+           run->classical->name);
+    sc_status status = sc_job_one(estimate, run, run->classical, &run->classical_options, problem,
+                                  frame, slice, progress);
+    if (status != SC_OK)
+        return status;
+    plane->fell_back = true;
+    return sc_gate_check(&plane->gate, estimate, problem, NULL);
+}
+
+static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_device *device,
+                                   const sc_progress *progress)
+{
+    sc_status status = SC_OK;
+    int64_t frame = index / run->calibration.planes.count;
+    int64_t slice = index % run->calibration.planes.count;
+    sc_job_plane *plane = &run->plane[index];
+    const sc_score *score = run->method->needs_score ? run->score : NULL;
+    sc_problem problem = {0};
+    sc_estimate estimate = {0};
+    SC_TRY(sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
+    SC_TRY(sc_job_one(&estimate, run, run->method, &run->options, &problem, frame, slice, progress));
+    status = sc_gate_check(&plane->gate, &estimate, &problem, score);
+    if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
+        status = fall_back(&estimate, run, plane, &problem, frame, slice, progress);
+    SC_TRY(status);
+    plane->evaluations = estimate.score_evaluations;
+    plane->applications = estimate.operator_applications;
+    SC_TRY(place(run, &estimate, &problem, frame, slice));
+cleanup:
+    if (run->planes > 1)
+        sc_context(status, "image %lld", (long long)index + 1);
+    sc_context(status, "%s", run->scan.source);
+    sc_estimate_free(&estimate);
+    sc_problem_free(&problem);
+    return status;
+}
+
+/* Progress of one plane as part of all: the outer loop reports, an inner one only asks whether to
+ * stop, except for a single plane. */
+static bool cancelled(void *self)
+{
+    const sc_progress *outer = self;
+    return outer->cancelled && outer->cancelled(outer->self);
+}
+
+/* One worker's share: planes are taken in order. The first failure stops all; its message is kept,
+ * as messages are per thread. */
+typedef struct {
+    int64_t next, done;
+    sc_status status;
+    char message[1024];
+} queue;
+
+static int64_t take(queue *q, int64_t planes)
+{
+    int64_t index;
+#pragma omp critical(sc_job_queue)
+    index = q->status == SC_OK && q->next < planes ? q->next++ : -1;
+    return index;
+}
+
+static void finished(queue *q, sc_status status, int64_t planes, const sc_progress *progress)
+{
+#pragma omp critical(sc_job_queue)
+    {
+        q->done++;
+        if (status == SC_OK)
+            status = sc_progress_step(progress, "reconstruction", (double)q->done, (double)planes);
+        if (status != SC_OK && q->status == SC_OK) {
+            q->status = status;
+            snprintf(q->message, sizeof q->message, "%s", sc_message());
+        }
+    }
+}
+
+static void work(sc_running *run, queue *q, int threads, const sc_progress *inner)
+{
+    sc_device *device = NULL;
+    sc_status status = run->job->cuda ? SC_OK : sc_device_create_cpu(&device, threads);
+    if (status != SC_OK) {
+        finished(q, status, run->planes, NULL);
+        return;
+    }
+    for (int64_t index; (index = take(q, run->planes)) >= 0;)
+        finished(q, reconstruct_plane(run, index, device ? device : run->device, inner),
+                 run->planes, run->job->progress);
+    sc_device_free(device);
+}
+
+sc_status sc_job_reconstruct(sc_running *run)
+{
+    queue q = {0};
+    int workers = run->planes < run->threads ? (int)run->planes : run->threads;
+    if (run->job->cuda)
+        workers = 1;
+    int threads = workers > 1 ? 1 : run->threads;
+    sc_progress quiet = {(void *)run->job->progress, NULL, cancelled};
+    const sc_progress *inner = !run->job->progress ? NULL : run->planes == 1 ? run->job->progress : &quiet;
+    const sc_planes *p = &run->calibration.planes;
+    sc_array volume;
+    sc_status status = sc_finish_volume(&volume, SC_F32, &run->scan, &run->calibration);
+    if (status != SC_OK)
+        return status;
+    status = sc_series_create(&run->series, run->scan.frames, volume.dim[0], volume.dim[1],
+                              volume.dim[2], run->samples);
+    sc_array_free(&volume);
+    if (status != SC_OK)
+        return status;
+    run->series.geometry = &run->geometry;
+    run->series.header = &run->scan.header;
+    assert(p->count > 0);
+#pragma omp parallel num_threads(workers)
+    work(run, &q, threads, inner);
+    return q.status == SC_OK ? SC_OK : sc_fail(q.status, "%s", q.message);
+}
