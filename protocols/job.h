@@ -48,4 +48,8 @@ sc_status sc_job_run(const sc_job *job, sc_job_report *report);
  * memory, time. Nothing is written. *text is to be freed with sc_free. */
 sc_status sc_job_plan(const sc_job *job, bool json, char **text);
 
+/* Everything short of reconstructing: read, calibrate, prepare every image. *text: what was found,
+ * line by line, to be freed with sc_free; NULL on failure, whose message says what is wrong. */
+sc_status sc_job_check(const sc_job *job, char **text);
+
 #endif
