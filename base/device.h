@@ -84,6 +84,9 @@ typedef struct {
                             int64_t batch);
     /* z may be x. inverse: e^{+2 pi i} */
     void (*fft)(const sc_fft *, sc_c32 *z, const sc_c32 *x, bool inverse);
+    /* In place, neither centred (index 0 is the origin) nor scaled: for operators that fold the
+     * phases and the scale into factors of their own. */
+    void (*fft_plain)(const sc_fft *, sc_c32 *z, bool inverse);
     void (*fft_free)(sc_fft *);
 
     /* row-major C (m,n) = alpha op(A) (m,k) op(B) (k,n) + beta C */

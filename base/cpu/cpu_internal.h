@@ -12,6 +12,7 @@ extern const sc_kernels sc_kernels_cpu;
 sc_status sc_cpu_fft_create(const sc_device *device, sc_fft **fft, int rank, const int64_t *dim,
                             int64_t batch);
 void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse);
+void sc_cpu_fft_plain(const sc_fft *fft, sc_c32 *z, bool inverse);
 void sc_cpu_fft_free(sc_fft *fft);
 
 void sc_cpu_sgemm(const sc_device *device, float *c, const float *a, const float *b, int64_t m,

@@ -22,7 +22,8 @@ struct sc_fft {
 /* FFTW's planner is not reentrant. */
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
 
-static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned flags) {
+static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned flags)
+{
     fftwf_iodim64 axes[3];
     int64_t stride = 1;
     int d = fft->dims.d;
@@ -35,7 +36,8 @@ static fftwf_plan make_plan(const sc_fft *fft, sc_c32 *x, int sign, unsigned fla
                                  FFTW_ESTIMATE | flags);
 }
 
-static sc_status make_plans(sc_fft *fft) {
+static sc_status make_plans(sc_fft *fft)
+{
     sc_c32 *x;
     sc_status status = SC_ALLOC(&x, fft->image, "image of a Fourier transform");
     if (status != SC_OK)
@@ -59,7 +61,8 @@ static sc_status make_plans(sc_fft *fft) {
 }
 
 sc_status sc_cpu_fft_create(const sc_device *device, sc_fft **fft, int rank, const int64_t *dim,
-                            int64_t batch) {
+                            int64_t batch)
+{
     assert(rank >= 1 && rank <= 3 && batch >= 1);
     *fft = NULL;
     sc_fft *self = NULL;
@@ -82,30 +85,51 @@ cleanup:
 }
 
 static void apply_phases(const sc_fft *fft, float *z, const float *x, const float *phases,
-                         float sign, float scale) {
+                         float sign, float scale)
+{
     sc_dims s = fft->dims;
     for (int64_t row = 0; row < s.dim[0] * s.dim[1]; row++)
         for (int64_t col = 0; col < s.dim[2]; col++)
             sc_body_phase(row, col, z, x, phases, sign, scale, s);
 }
 
-void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse) {
+/* With an odd number of elements every other image of a batch is unaligned: treat all alike. */
+static fftwf_plan plan_for(const sc_fft *fft, const sc_c32 *z, bool inverse)
+{
+    return fft->plan[inverse][fft->image % 2 || (uintptr_t)z % 16];
+}
+
+static int fft_threads(const sc_fft *fft)
+{
+    return fft->batch > 1 && fft->batch * fft->image > SC_CPU_SERIAL ? fft->threads : 1;
+}
+
+void sc_cpu_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
+{
     const float *before = fft->phases, *after = fft->phases + 2 * fft->phase_count;
     const float sign = inverse ? -1 : 1;
-    /* with an odd number of elements every other image of a batch is unaligned: treat all alike */
-    int unaligned = fft->image % 2 || (uintptr_t)z % 16;
-#pragma omp parallel for schedule(static)                                                          \
-    num_threads(fft->threads) if (fft->batch > 1 && fft->batch * fft->image > SC_CPU_SERIAL)
+    const fftwf_plan plan = plan_for(fft, z, inverse);
+#pragma omp parallel for schedule(static) num_threads(fft_threads(fft))
     for (int64_t b = 0; b < fft->batch; b++) {
         sc_c32 *image = z + b * fft->image;
         apply_phases(fft, (float *)image, (const float *)(x + b * fft->image), before, sign, 1);
-        fftwf_execute_dft(fft->plan[inverse][unaligned], (fftwf_complex *)image,
-                          (fftwf_complex *)image);
+        fftwf_execute_dft(plan, (fftwf_complex *)image, (fftwf_complex *)image);
         apply_phases(fft, (float *)image, (const float *)image, after, sign, fft->scale);
     }
 }
 
-void sc_cpu_fft_free(sc_fft *fft) {
+void sc_cpu_fft_plain(const sc_fft *fft, sc_c32 *z, bool inverse)
+{
+    const fftwf_plan plan = plan_for(fft, z, inverse);
+#pragma omp parallel for schedule(static) num_threads(fft_threads(fft))
+    for (int64_t b = 0; b < fft->batch; b++) {
+        fftwf_complex *image = (fftwf_complex *)(z + b * fft->image);
+        fftwf_execute_dft(plan, image, image);
+    }
+}
+
+void sc_cpu_fft_free(sc_fft *fft)
+{
     if (!fft)
         return;
     pthread_mutex_lock(&planner);

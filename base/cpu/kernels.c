@@ -37,6 +37,7 @@ const sc_kernels sc_kernels_cpu = {
     SC_ELEMENTWISE_SLOTS,
     .fft_create = sc_cpu_fft_create,
     .fft = sc_cpu_fft,
+    .fft_plain = sc_cpu_fft_plain,
     .fft_free = sc_cpu_fft_free,
     .sgemm = sc_cpu_sgemm,
     .net = &sc_cpu_net,

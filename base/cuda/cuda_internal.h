@@ -47,6 +47,7 @@ void sc_cuda_phase(const sc_device *device, int64_t rows, int64_t columns, float
 sc_status sc_cuda_fft_create(const sc_device *device, sc_fft **fft, int rank, const int64_t *dim,
                              int64_t batch);
 void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse);
+void sc_cuda_fft_plain(const sc_fft *fft, sc_c32 *z, bool inverse);
 void sc_cuda_fft_free(sc_fft *fft);
 void sc_cuda_sgemm(const sc_device *device, float *c, const float *a, const float *b, int64_t m,
                    int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha,

@@ -172,6 +172,7 @@ static const sc_kernels kernels = {
     SC_ELEMENTWISE_SLOTS,
     .fft_create = sc_cuda_fft_create,
     .fft = sc_cuda_fft,
+    .fft_plain = sc_cuda_fft_plain,
     .fft_free = sc_cuda_fft_free,
     .sgemm = sc_cuda_sgemm,
     .net = NULL,

@@ -82,11 +82,9 @@ static void centre(const sc_fft *fft, float *z, const float *x, const float *pha
                   z, x, phases, sign, scale, fft->dims);
 }
 
-void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
+void sc_cuda_fft_plain(const sc_fft *fft, sc_c32 *z, bool inverse)
 {
     sc_cuda_context *cuda = sc_cuda_of(fft->device);
-    const float sign = inverse ? -1 : 1;
-    centre(fft, (float *)z, (const float *)x, fft->phases, sign, 1);
     if (cuda->failed)
         return;
     pthread_mutex_lock(&cuda->library);
@@ -95,6 +93,13 @@ void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
     pthread_mutex_unlock(&cuda->library);
     if (result != CUFFT_SUCCESS)
         sc_cuda_failed(cuda, "fft", "cuFFT does not run the plan");
+}
+
+void sc_cuda_fft(const sc_fft *fft, sc_c32 *z, const sc_c32 *x, bool inverse)
+{
+    const float sign = inverse ? -1 : 1;
+    centre(fft, (float *)z, (const float *)x, fft->phases, sign, 1);
+    sc_cuda_fft_plain(fft, z, inverse);
     centre(fft, (float *)z, (const float *)z, fft->phases + 2 * fft->phase_count, sign, fft->scale);
 }
 
