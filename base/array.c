@@ -12,15 +12,12 @@ static const struct {
     [SC_I32] = {4, "int32"},   [SC_BF16] = {2, "bfloat16"}, [SC_F64] = {8, "float64"},
 };
 
-size_t sc_dtype_size(sc_dtype dtype) {
-    return dtypes[dtype].size;
-}
+size_t sc_dtype_size(sc_dtype dtype) { return dtypes[dtype].size; }
 
-const char *sc_dtype_name(sc_dtype dtype) {
-    return dtypes[dtype].name;
-}
+const char *sc_dtype_name(sc_dtype dtype) { return dtypes[dtype].name; }
 
-sc_status sc_shape_count(int64_t *count, int rank, const int64_t *dim, int64_t limit) {
+sc_status sc_shape_count(int64_t *count, int rank, const int64_t *dim, int64_t limit)
+{
     *count = 0;
     if (rank < 1 || rank > SC_MAX_RANK)
         return sc_fail(SC_ERR_INPUT, "array of rank %d, expected 1 to %d", rank, SC_MAX_RANK);
@@ -36,7 +33,8 @@ sc_status sc_shape_count(int64_t *count, int rank, const int64_t *dim, int64_t l
     return SC_OK;
 }
 
-sc_status sc_array_create(sc_array *array, sc_dtype dtype, int rank, const int64_t *dim) {
+sc_status sc_array_create(sc_array *array, sc_dtype dtype, int rank, const int64_t *dim)
+{
     *array = (sc_array){0};
     int64_t count;
     sc_status status = sc_shape_count(&count, rank, dim, LARGEST);
@@ -51,7 +49,8 @@ sc_status sc_array_create(sc_array *array, sc_dtype dtype, int rank, const int64
     return SC_OK;
 }
 
-void sc_array_free(sc_array *array) {
+void sc_array_free(sc_array *array)
+{
     if (!array)
         return;
     if (array->owned)
@@ -59,7 +58,8 @@ void sc_array_free(sc_array *array) {
     *array = (sc_array){0};
 }
 
-int64_t sc_array_count(const sc_array *array) {
+int64_t sc_array_count(const sc_array *array)
+{
     if (!array->data)
         return 0;
     int64_t n = 1;
@@ -68,24 +68,28 @@ int64_t sc_array_count(const sc_array *array) {
     return n;
 }
 
-size_t sc_array_bytes(const sc_array *array) {
+size_t sc_array_bytes(const sc_array *array)
+{
     return (size_t)sc_array_count(array) * sc_dtype_size(array->dtype);
 }
 
-sc_array sc_array_view(sc_dtype dtype, int rank, const int64_t *dim, void *data) {
+sc_array sc_array_view(sc_dtype dtype, int rank, const int64_t *dim, void *data)
+{
     sc_array view = {.dtype = dtype, .rank = rank, .data = data};
     memcpy(view.dim, dim, (size_t)rank * sizeof *dim);
     return view;
 }
 
-sc_array sc_array_slice(const sc_array *array, int64_t index) {
+sc_array sc_array_slice(const sc_array *array, int64_t index)
+{
     sc_array view = sc_array_view(array->dtype, array->rank - 1, array->dim + 1, NULL);
     view.data = array->data; /* so that the count below is not that of an empty array */
     view.data = (char *)array->data + (size_t)index * sc_array_bytes(&view);
     return view;
 }
 
-sc_status sc_array_copy(sc_array *copy, const sc_array *array) {
+sc_status sc_array_copy(sc_array *copy, const sc_array *array)
+{
     sc_status status = sc_array_create(copy, array->dtype, array->rank, array->dim);
     if (status == SC_OK)
         memcpy(copy->data, array->data, sc_array_bytes(array));

@@ -13,7 +13,8 @@
 /* Where the module may lie, seen from the program or library that holds this code. */
 static const char *const places[] = {"", "../", "../lib/", "../lib/scorecon/", SC_CUDA_LIBDIR};
 
-static void *open_beside(const char *object) {
+static void *open_beside(const char *object)
+{
     char path[PATH_MAX];
     const char *slash = strrchr(object, '/');
     if (!slash)
@@ -27,7 +28,8 @@ static void *open_beside(const char *object) {
     return NULL;
 }
 
-static void *open_module(void) {
+static void *open_module(void)
+{
     char program[PATH_MAX];
     Dl_info info;
     void *module = NULL;
@@ -42,7 +44,8 @@ static void *open_module(void) {
 }
 
 /* The module stays open: its runtime registers handlers at exit. */
-static sc_status find_table(const sc_cuda_module_table **table) {
+static sc_status find_table(const sc_cuda_module_table **table)
+{
     void *module = open_module();
     if (!module) {
         const char *reason = dlerror();
@@ -57,7 +60,8 @@ static sc_status find_table(const sc_cuda_module_table **table) {
     return SC_OK;
 }
 
-sc_status sc_device_create_cuda(sc_device **device) {
+sc_status sc_device_create_cuda(sc_device **device)
+{
     static const sc_cuda_host host = {sc_fail, sc_alloc, sc_free};
     const sc_cuda_module_table *table = NULL;
     sc_device *self = NULL;
@@ -77,7 +81,8 @@ cleanup:
 
 #else
 
-sc_status sc_device_create_cuda(sc_device **device) {
+sc_status sc_device_create_cuda(sc_device **device)
+{
     *device = NULL;
     return sc_fail(SC_ERR_UNSUPPORTED, "CUDA: this program was built without CUDA");
 }

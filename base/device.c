@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <omp.h>
 
-sc_status sc_device_create_cpu(sc_device **device, int threads) {
+sc_status sc_device_create_cpu(sc_device **device, int threads)
+{
     *device = NULL;
     assert(threads >= 0);
     sc_device *self;
@@ -19,7 +20,8 @@ sc_status sc_device_create_cpu(sc_device **device, int threads) {
     return SC_OK;
 }
 
-void sc_device_free(sc_device *device) {
+void sc_device_free(sc_device *device)
+{
     if (!device)
         return;
     if (device->kernels->destroy)
@@ -27,7 +29,8 @@ void sc_device_free(sc_device *device) {
     sc_free(device);
 }
 
-sc_status sc_device_alloc(const sc_device *device, void **p, size_t count, size_t size) {
+sc_status sc_device_alloc(const sc_device *device, void **p, size_t count, size_t size)
+{
     *p = NULL;
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
@@ -36,7 +39,8 @@ sc_status sc_device_alloc(const sc_device *device, void **p, size_t count, size_
     return device->kernels->alloc(device, p, bytes);
 }
 
-void sc_device_release(const sc_device *device, void *p) {
+void sc_device_release(const sc_device *device, void *p)
+{
     if (p)
         device->kernels->release(device, p);
 }

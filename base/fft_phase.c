@@ -2,7 +2,8 @@
 #include "base/memory.h"
 
 /* exp(2 pi i c m / n); the exponent is reduced as an integer, quarter turns are exact. */
-static sc_pair turn(int64_t c, int64_t m, int64_t n) {
+static sc_pair turn(int64_t c, int64_t m, int64_t n)
+{
     int64_t r = c % n * (m % n) % n;
     if (r < 0)
         r += n;
@@ -14,7 +15,8 @@ static sc_pair turn(int64_t c, int64_t m, int64_t n) {
     return (sc_pair){(float)cos(angle), (float)sin(angle)};
 }
 
-sc_status sc_fft_phases(float **phases, int64_t *count, sc_dims dims) {
+sc_status sc_fft_phases(float **phases, int64_t *count, sc_dims dims)
+{
     int64_t n = dims.dim[0] + dims.dim[1] + dims.dim[2], at = 0;
     *count = n;
     sc_status status = SC_ALLOC(phases, 4 * n, "phases of a Fourier transform");

@@ -11,11 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static sc_status refused(const char *path, const char *what) {
+static sc_status refused(const char *path, const char *what)
+{
     return sc_fail(SC_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-static sc_status open_regular(int *descriptor, int64_t *bytes, const char *path) {
+static sc_status open_regular(int *descriptor, int64_t *bytes, const char *path)
+{
     struct stat info;
     *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block us */
     if (*descriptor < 0)
@@ -29,7 +31,8 @@ static sc_status open_regular(int *descriptor, int64_t *bytes, const char *path)
     return SC_OK;
 }
 
-sc_status sc_file_size(int64_t *bytes, const char *path) {
+sc_status sc_file_size(int64_t *bytes, const char *path)
+{
     int descriptor;
     sc_status status = open_regular(&descriptor, bytes, path);
     if (status == SC_OK)
@@ -37,7 +40,8 @@ sc_status sc_file_size(int64_t *bytes, const char *path) {
     return status;
 }
 
-static sc_status read_all(char *data, size_t bytes, int descriptor, const char *path) {
+static sc_status read_all(char *data, size_t bytes, int descriptor, const char *path)
+{
     for (size_t done = 0; done < bytes;) {
         ssize_t n = read(descriptor, data + done, bytes - done);
         if (n < 0 && errno == EINTR)
@@ -54,7 +58,8 @@ static sc_status read_all(char *data, size_t bytes, int descriptor, const char *
     return SC_OK;
 }
 
-sc_status sc_file_read(void **data, size_t *bytes, const char *path, size_t limit) {
+sc_status sc_file_read(void **data, size_t *bytes, const char *path, size_t limit)
+{
     *data = NULL;
     *bytes = 0;
     int descriptor;
@@ -79,7 +84,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_temporary_name(char *buffer, size_t size, const char *path) {
+sc_status sc_temporary_name(char *buffer, size_t size, const char *path)
+{
     static atomic_uint number; /* only keeps names of one process apart */
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
@@ -91,7 +97,8 @@ sc_status sc_temporary_name(char *buffer, size_t size, const char *path) {
     return SC_OK;
 }
 
-sc_status sc_sync_parent(const char *path) {
+sc_status sc_sync_parent(const char *path)
+{
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) + 1 : 0;
@@ -110,7 +117,8 @@ sc_status sc_sync_parent(const char *path) {
 }
 
 /* A device or pipe is written in place: renaming over it would replace it. */
-static sc_status write_in_place(const char *path, const void *data, size_t bytes) {
+static sc_status write_in_place(const char *path, const void *data, size_t bytes)
+{
     int descriptor = open(path, O_WRONLY | O_CLOEXEC);
     if (descriptor < 0)
         return refused(path, "cannot open for writing");
@@ -120,7 +128,8 @@ static sc_status write_in_place(const char *path, const void *data, size_t bytes
     return status;
 }
 
-static sc_status write_and_rename(const char *path, const void *data, size_t bytes) {
+static sc_status write_and_rename(const char *path, const void *data, size_t bytes)
+{
     char temporary[PATH_MAX];
     sc_status status = sc_temporary_name(temporary, sizeof temporary, path);
     if (status != SC_OK)
@@ -143,7 +152,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_file_write(const char *path, const void *data, size_t bytes) {
+sc_status sc_file_write(const char *path, const void *data, size_t bytes)
+{
     struct stat info;
     char target[PATH_MAX];
     if (stat(path, &info) != 0) {
@@ -160,7 +170,8 @@ sc_status sc_file_write(const char *path, const void *data, size_t bytes) {
     return write_and_rename(target, data, bytes);
 }
 
-sc_status sc_path_join(char *buffer, size_t size, const char *folder, const char *name) {
+sc_status sc_path_join(char *buffer, size_t size, const char *folder, const char *name)
+{
     size_t length = strlen(folder);
     const char *separator = length == 0 || folder[length - 1] == '/' ? "" : "/";
     int n = snprintf(buffer, size, "%s%s%s", folder, separator, name);
@@ -169,7 +180,8 @@ sc_status sc_path_join(char *buffer, size_t size, const char *folder, const char
     return SC_OK;
 }
 
-bool sc_path_exists(const char *path) {
+bool sc_path_exists(const char *path)
+{
     struct stat info;
     return stat(path, &info) == 0;
 }

@@ -7,7 +7,8 @@
 
 /* ---- text in and out ---- */
 
-sc_status sc_json_parse(json_t **root, const char *text, size_t bytes, const char *what) {
+sc_status sc_json_parse(json_t **root, const char *text, size_t bytes, const char *what)
+{
     json_error_t error;
     *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (!*root)
@@ -16,7 +17,8 @@ sc_status sc_json_parse(json_t **root, const char *text, size_t bytes, const cha
     return SC_OK;
 }
 
-sc_status sc_json_read(json_t **root, const char *path, size_t limit) {
+sc_status sc_json_read(json_t **root, const char *path, size_t limit)
+{
     *root = NULL;
     void *text;
     size_t bytes;
@@ -29,7 +31,8 @@ sc_status sc_json_read(json_t **root, const char *path, size_t limit) {
 
 #define PRINTED (JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
 
-sc_status sc_json_print(char **text, const json_t *root) {
+sc_status sc_json_print(char **text, const json_t *root)
+{
     *text = NULL;
     size_t bytes = json_dumpb(root, NULL, 0, PRINTED);
     if (bytes == 0)
@@ -47,7 +50,8 @@ sc_status sc_json_print(char **text, const json_t *root) {
     return SC_OK;
 }
 
-sc_status sc_json_write(const char *path, const json_t *root) {
+sc_status sc_json_write(const char *path, const json_t *root)
+{
     char *text;
     sc_status status = sc_json_print(&text, root);
     if (status == SC_OK)
@@ -59,7 +63,8 @@ sc_status sc_json_write(const char *path, const json_t *root) {
 /* ---- getters ---- */
 
 /* What was found, in a few words. */
-static void describe(char text[48], const json_t *value) {
+static void describe(char text[48], const json_t *value)
+{
     static const char *const names[] = {"an object", "an array", "a string", "a whole number",
                                         "a number",  "true",     "false",    "null"};
     if (!value)
@@ -74,14 +79,16 @@ static void describe(char text[48], const json_t *value) {
         snprintf(text, 48, "%s", names[json_typeof(value)]);
 }
 
-static sc_status wrong(const json_t *value, const char *key, const char *expected) {
+static sc_status wrong(const json_t *value, const char *key, const char *expected)
+{
     char found[48];
     describe(found, value);
     return sc_fail(SC_ERR_FORMAT, "key '%s': expected %s, found %s", key, expected, found);
 }
 
 sc_status sc_json_get_int(int64_t *x, const json_t *object, const char *key, int64_t min,
-                          int64_t max) {
+                          int64_t max)
+{
     const json_t *value = json_object_get(object, key);
     int64_t found = json_integer_value(value); /* 0 for another type */
     if (!json_is_integer(value) || found < min || found > max) {
@@ -94,8 +101,8 @@ sc_status sc_json_get_int(int64_t *x, const json_t *object, const char *key, int
     return SC_OK;
 }
 
-sc_status sc_json_get_real(double *x, const json_t *object, const char *key, double min,
-                           double max) {
+sc_status sc_json_get_real(double *x, const json_t *object, const char *key, double min, double max)
+{
     const json_t *value = json_object_get(object, key);
     double found = json_number_value(value);
     if (!json_is_number(value) || !(found >= min && found <= max)) {
@@ -107,7 +114,8 @@ sc_status sc_json_get_real(double *x, const json_t *object, const char *key, dou
     return SC_OK;
 }
 
-sc_status sc_json_get_bool(bool *x, const json_t *object, const char *key) {
+sc_status sc_json_get_bool(bool *x, const json_t *object, const char *key)
+{
     const json_t *value = json_object_get(object, key);
     if (!json_is_boolean(value))
         return wrong(value, key, "true or false");
@@ -115,7 +123,8 @@ sc_status sc_json_get_bool(bool *x, const json_t *object, const char *key) {
     return SC_OK;
 }
 
-sc_status sc_json_get_string(const char **x, const json_t *object, const char *key) {
+sc_status sc_json_get_string(const char **x, const json_t *object, const char *key)
+{
     const json_t *value = json_object_get(object, key);
     if (!json_is_string(value))
         return wrong(value, key, "a string");
@@ -123,7 +132,8 @@ sc_status sc_json_get_string(const char **x, const json_t *object, const char *k
     return SC_OK;
 }
 
-sc_status sc_json_get_object(const json_t **x, const json_t *object, const char *key) {
+sc_status sc_json_get_object(const json_t **x, const json_t *object, const char *key)
+{
     const json_t *value = json_object_get(object, key);
     if (!json_is_object(value))
         return wrong(value, key, "an object");
@@ -131,7 +141,8 @@ sc_status sc_json_get_object(const json_t **x, const json_t *object, const char 
     return SC_OK;
 }
 
-sc_status sc_json_get_array(const json_t **x, const json_t *object, const char *key) {
+sc_status sc_json_get_array(const json_t **x, const json_t *object, const char *key)
+{
     const json_t *value = json_object_get(object, key);
     if (!json_is_array(value))
         return wrong(value, key, "an array");
@@ -141,29 +152,35 @@ sc_status sc_json_get_array(const json_t **x, const json_t *object, const char *
 
 /* ---- builders ---- */
 
-sc_status sc_json_set(json_t *object, const char *key, json_t *value) {
+sc_status sc_json_set(json_t *object, const char *key, json_t *value)
+{
     if (json_object_set_new(object, key, value) != 0)
         return sc_fail(SC_ERR_MEMORY, "JSON: no memory for key '%s'", key);
     return SC_OK;
 }
 
-sc_status sc_json_set_int(json_t *object, const char *key, int64_t x) {
+sc_status sc_json_set_int(json_t *object, const char *key, int64_t x)
+{
     return sc_json_set(object, key, json_integer(x));
 }
 
-sc_status sc_json_set_real(json_t *object, const char *key, double x) {
+sc_status sc_json_set_real(json_t *object, const char *key, double x)
+{
     return sc_json_set(object, key, isfinite(x) ? json_real(x) : json_null());
 }
 
-sc_status sc_json_set_bool(json_t *object, const char *key, bool x) {
+sc_status sc_json_set_bool(json_t *object, const char *key, bool x)
+{
     return sc_json_set(object, key, json_boolean(x));
 }
 
-sc_status sc_json_set_string(json_t *object, const char *key, const char *x) {
+sc_status sc_json_set_string(json_t *object, const char *key, const char *x)
+{
     return sc_json_set(object, key, x ? json_string(x) : json_null());
 }
 
-sc_status sc_json_append(json_t *array, json_t *value) {
+sc_status sc_json_append(json_t *array, json_t *value)
+{
     if (json_array_append_new(array, value) != 0)
         return sc_fail(SC_ERR_MEMORY, "JSON: no memory for an element");
     return SC_OK;
@@ -171,13 +188,15 @@ sc_status sc_json_append(json_t *array, json_t *value) {
 
 /* ---- option tables ---- */
 
-static json_t *choice_text(const char *choices, int index) {
+static json_t *choice_text(const char *choices, int index)
+{
     for (; index > 0; index--)
         choices = strchr(choices, '|') + 1;
     return json_stringn(choices, strcspn(choices, "|"));
 }
 
-static json_t *option_value(const sc_option *option, double x) {
+static json_t *option_value(const sc_option *option, double x)
+{
     switch (option->type) {
     case SC_OPT_INT:
         return json_integer((json_int_t)x);
@@ -190,7 +209,8 @@ static json_t *option_value(const sc_option *option, double x) {
     }
 }
 
-sc_status sc_json_from_options(json_t **object, const sc_options *options) {
+sc_status sc_json_from_options(json_t **object, const sc_options *options)
+{
     sc_status status = SC_OK;
     *object = NULL;
     json_t *made = json_object();
@@ -206,10 +226,12 @@ cleanup:
     return status;
 }
 
-sc_status sc_json_to_options(sc_options *options, const json_t *object) {
+sc_status sc_json_to_options(sc_options *options, const json_t *object)
+{
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         char text[64];
         const char *given = text;
         if (json_is_string(value))

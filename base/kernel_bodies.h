@@ -37,18 +37,21 @@ typedef struct {
     int64_t dim[3];
 } sc_dims;
 
-SC_BODY sc_pair sc_load(const float *x, int64_t i) {
+SC_BODY sc_pair sc_load(const float *x, int64_t i)
+{
     sc_pair p = {x[2 * i], x[2 * i + 1]};
     return p;
 }
 
-SC_BODY void sc_store(float *z, int64_t i, sc_pair p) {
+SC_BODY void sc_store(float *z, int64_t i, sc_pair p)
+{
     z[2 * i] = p.re;
     z[2 * i + 1] = p.im;
 }
 
 /* sum + a b, or sum + conj(a) b for sign -1 */
-SC_BODY sc_pair sc_multiply_add(sc_pair sum, sc_pair a, sc_pair b, float sign) {
+SC_BODY sc_pair sc_multiply_add(sc_pair sum, sc_pair a, sc_pair b, float sign)
+{
     float im = sign * a.im;
     sum.re += a.re * b.re - im * b.im;
     sum.im += a.re * b.im + im * b.re;
@@ -57,7 +60,8 @@ SC_BODY sc_pair sc_multiply_add(sc_pair sum, sc_pair a, sc_pair b, float sign) {
 
 /* ---- random numbers: Philox4x32-10, see random.h ---- */
 
-SC_BODY void sc_body_philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
+SC_BODY void sc_body_philox(uint32_t c[4], uint32_t k0, uint32_t k1)
+{
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xD2511F53u * c[0], p1 = (uint64_t)0xCD9E8D57u * c[2];
         c[0] = (uint32_t)(p1 >> 32) ^ c[1] ^ k0;
@@ -70,7 +74,8 @@ SC_BODY void sc_body_philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
 }
 
 /* Box-Muller in double with 32-bit uniforms, so that libm's last bit does not reach the float. */
-SC_BODY void sc_body_normal_pair(float z[2], uint32_t a, uint32_t b) {
+SC_BODY void sc_body_normal_pair(float z[2], uint32_t a, uint32_t b)
+{
     double radius = sqrt(-2 * log((a + 1.0) * (1.0 / 4294967296.0)));
     double angle = 6.283185307179586476925 * (b * (1.0 / 4294967296.0));
     z[0] = (float)(radius * cos(angle));
@@ -82,7 +87,8 @@ typedef struct {
 } sc_stream;
 
 /* Block i: elements 4i to 4i+3 of n. */
-SC_BODY void sc_body_normal(int64_t i, float *z, int64_t n, sc_stream s) {
+SC_BODY void sc_body_normal(int64_t i, float *z, int64_t n, sc_stream s)
+{
     uint32_t c[4] = {(uint32_t)i, s.c1, s.c2, s.c3};
     float value[4];
     sc_body_philox(c, s.k0, s.k1);
@@ -94,28 +100,30 @@ SC_BODY void sc_body_normal(int64_t i, float *z, int64_t n, sc_stream s) {
 
 /* ---- vector ---- */
 
-SC_BODY void sc_body_fill(int64_t i, float *z, float a) {
-    z[i] = a;
-}
+SC_BODY void sc_body_fill(int64_t i, float *z, float a) { z[i] = a; }
 
-SC_BODY void sc_body_axpby(int64_t i, float *z, float a, const float *x, float b, const float *y) {
+SC_BODY void sc_body_axpby(int64_t i, float *z, float a, const float *x, float b, const float *y)
+{
     z[i] = a * x[i] + b * y[i];
 }
 
-SC_BODY void sc_body_multiply(int64_t i, float *z, const float *x, const float *y) {
+SC_BODY void sc_body_multiply(int64_t i, float *z, const float *x, const float *y)
+{
     z[i] = x[i] * y[i];
 }
 
 /* ---- complex ---- */
 
-SC_BODY void sc_body_cmultiply(int64_t i, float *z, const float *x, const float *y, float sign) {
+SC_BODY void sc_body_cmultiply(int64_t i, float *z, const float *x, const float *y, float sign)
+{
     sc_pair zero = {0, 0};
     sc_store(z, i, sc_multiply_add(zero, sc_load(x, i), sc_load(y, i), sign));
 }
 
 /* row of the batch, col of n */
 SC_BODY void sc_body_mask(int64_t row, int64_t col, float *z, const float *weight, const float *x,
-                          int64_t n) {
+                          int64_t n)
+{
     int64_t i = 2 * (row * n + col);
     z[i] = weight[col] * x[i];
     z[i + 1] = weight[col] * x[i + 1];
@@ -123,7 +131,8 @@ SC_BODY void sc_body_mask(int64_t row, int64_t col, float *z, const float *weigh
 
 /* row: coil */
 SC_BODY void sc_body_coils_forward(int64_t row, int64_t col, float *y, const float *maps,
-                                   const float *x, int sets, int coils, int64_t n) {
+                                   const float *x, int sets, int coils, int64_t n)
+{
     sc_pair sum = {0, 0};
     for (int m = 0; m < sets; m++)
         sum = sc_multiply_add(sum, sc_load(maps, (m * (int64_t)coils + row) * n + col),
@@ -133,7 +142,8 @@ SC_BODY void sc_body_coils_forward(int64_t row, int64_t col, float *y, const flo
 
 /* row: set */
 SC_BODY void sc_body_coils_adjoint(int64_t row, int64_t col, float *x, const float *maps,
-                                   const float *y, int coils, int64_t n) {
+                                   const float *y, int coils, int64_t n)
+{
     sc_pair sum = {0, 0};
     for (int c = 0; c < coils; c++)
         sum = sc_multiply_add(sum, sc_load(maps, (row * coils + c) * n + col),
@@ -142,19 +152,21 @@ SC_BODY void sc_body_coils_adjoint(int64_t row, int64_t col, float *x, const flo
 }
 
 /* max(1 - threshold / length, 0), and 0 for length 0 */
-SC_BODY float sc_shrinkage(float length, float threshold) {
+SC_BODY float sc_shrinkage(float length, float threshold)
+{
     return length > threshold ? 1 - threshold / length : 0.0f;
 }
 
-SC_BODY void sc_body_soft(int64_t i, float *z, const float *x, float threshold) {
+SC_BODY void sc_body_soft(int64_t i, float *z, const float *x, float threshold)
+{
     sc_pair p = sc_load(x, i);
     float scale = sc_shrinkage(sqrtf(p.re * p.re + p.im * p.im), threshold);
     z[2 * i] = scale * p.re;
     z[2 * i + 1] = scale * p.im;
 }
 
-SC_BODY void sc_body_shrink(int64_t i, float *z, const float *x, float threshold, int d,
-                            int64_t n) {
+SC_BODY void sc_body_shrink(int64_t i, float *z, const float *x, float threshold, int d, int64_t n)
+{
     float square = 0;
     for (int a = 0; a < d; a++) {
         sc_pair p = sc_load(x, a * n + i);
@@ -172,7 +184,8 @@ SC_BODY void sc_body_shrink(int64_t i, float *z, const float *x, float threshold
 /* ---- differences: row counts (dim[0], dim[1]), col is along dim[2] ---- */
 
 /* Index along `axis` (0 to 2) and the step in elements to its next neighbour. */
-SC_BODY int64_t sc_axis_index(int64_t *step, int axis, int64_t row, int64_t col, sc_dims s) {
+SC_BODY int64_t sc_axis_index(int64_t *step, int axis, int64_t row, int64_t col, sc_dims s)
+{
     if (axis == 2) {
         *step = 1;
         return col;
@@ -181,7 +194,8 @@ SC_BODY int64_t sc_axis_index(int64_t *step, int axis, int64_t row, int64_t col,
     return axis == 1 ? row % s.dim[1] : row / s.dim[1];
 }
 
-SC_BODY void sc_body_gradient(int64_t row, int64_t col, float *g, const float *x, sc_dims s) {
+SC_BODY void sc_body_gradient(int64_t row, int64_t col, float *g, const float *x, sc_dims s)
+{
     int64_t i = row * s.dim[2] + col, n = s.dim[0] * s.dim[1] * s.dim[2];
     sc_pair here = sc_load(x, i);
     for (int a = 0; a < s.d; a++) {
@@ -197,8 +211,8 @@ SC_BODY void sc_body_gradient(int64_t row, int64_t col, float *g, const float *x
 }
 
 /* The exact transpose: g[i-1] - g[i], without g[last], which multiplied nothing. */
-SC_BODY void sc_body_gradient_adjoint(int64_t row, int64_t col, float *x, const float *g,
-                                      sc_dims s) {
+SC_BODY void sc_body_gradient_adjoint(int64_t row, int64_t col, float *x, const float *g, sc_dims s)
+{
     int64_t i = row * s.dim[2] + col, n = s.dim[0] * s.dim[1] * s.dim[2];
     sc_pair sum = {0, 0};
     for (int a = 0; a < s.d; a++) {
@@ -220,12 +234,14 @@ SC_BODY void sc_body_gradient_adjoint(int64_t row, int64_t col, float *x, const 
 /* ---- wavelet: one level along an axis of (outer, length, inner), periodic ----
  * low_j = sum_m x[2j+1-m] low[m], high_j the same with high[m] = (-1)^(m+1) low[taps-1-m]. */
 
-SC_BODY float sc_high(sc_taps f, int m) {
+SC_BODY float sc_high(sc_taps f, int m)
+{
     float tap = f.low[f.n - 1 - m];
     return m % 2 ? tap : -tap;
 }
 
-SC_BODY int64_t sc_wrap(int64_t i, int64_t n) {
+SC_BODY int64_t sc_wrap(int64_t i, int64_t n)
+{
     while (i < 0) /* at most taps / n times */
         i += n;
     while (i >= n)
@@ -234,7 +250,8 @@ SC_BODY int64_t sc_wrap(int64_t i, int64_t n) {
 }
 
 SC_BODY void sc_wavelet_pair(int64_t o, int64_t j, int64_t i, float *z, const float *x, sc_taps f,
-                             int64_t length, int64_t inner) {
+                             int64_t length, int64_t inner)
+{
     sc_pair low = {0, 0}, high = {0, 0};
     int64_t first = o * length * inner + i;
     for (int m = 0; m < f.n; m++) {
@@ -251,7 +268,8 @@ SC_BODY void sc_wavelet_pair(int64_t o, int64_t j, int64_t i, float *z, const fl
 
 /* x[p] gathers every (j, m) with 2j+1-m = p modulo the length: m has the parity of p+1. */
 SC_BODY void sc_wavelet_gather(int64_t o, int64_t p, int64_t i, float *x, const float *z, sc_taps f,
-                               int64_t length, int64_t inner) {
+                               int64_t length, int64_t inner)
+{
     sc_pair sum = {0, 0};
     int64_t first = o * length * inner + i, half = length / 2;
     for (int m = (int)((p + 1) % 2); m < f.n; m += 2) {
@@ -267,24 +285,28 @@ SC_BODY void sc_wavelet_gather(int64_t o, int64_t p, int64_t i, float *x, const 
 
 /* along the last axis (inner 1): row is outer, col along the axis */
 SC_BODY void sc_body_wavelet_last(int64_t row, int64_t col, float *z, const float *x, sc_taps f,
-                                  int64_t length) {
+                                  int64_t length)
+{
     sc_wavelet_pair(row, col, 0, z, x, f, length, 1);
 }
 
 SC_BODY void sc_body_wavelet_last_adjoint(int64_t row, int64_t col, float *x, const float *z,
-                                          sc_taps f, int64_t length) {
+                                          sc_taps f, int64_t length)
+{
     sc_wavelet_gather(row, col, 0, x, z, f, length, 1);
 }
 
 /* across another axis: row counts (outer, position), col is inner */
 SC_BODY void sc_body_wavelet_across(int64_t row, int64_t col, float *z, const float *x, sc_taps f,
-                                    int64_t length, int64_t inner) {
+                                    int64_t length, int64_t inner)
+{
     int64_t half = length / 2;
     sc_wavelet_pair(row / half, row % half, col, z, x, f, length, inner);
 }
 
 SC_BODY void sc_body_wavelet_across_adjoint(int64_t row, int64_t col, float *x, const float *z,
-                                            sc_taps f, int64_t length, int64_t inner) {
+                                            sc_taps f, int64_t length, int64_t inner)
+{
     sc_wavelet_gather(row / length, row % length, col, x, z, f, length, inner);
 }
 
@@ -294,7 +316,8 @@ SC_BODY void sc_body_wavelet_across_adjoint(int64_t row, int64_t col, float *x, 
  * phase: (dim[0] + dim[1] + dim[2]) complex numbers, one table after the other; sign -1 conjugates
  * (the inverse). For even n all are +1 or -1, exactly. row counts (batch, dim[0], dim[1]). */
 SC_BODY void sc_body_phase(int64_t row, int64_t col, float *z, const float *x, const float *phase,
-                           float sign, float scale, sc_dims s) {
+                           float sign, float scale, sc_dims s)
+{
     int64_t i = row * s.dim[2] + col;
     sc_pair zero = {0, 0}, p = {scale, 0};
     p = sc_multiply_add(zero, sc_load(phase, row / s.dim[1] % s.dim[0]), p, sign);
@@ -309,23 +332,22 @@ SC_BODY void sc_body_phase(int64_t row, int64_t col, float *z, const float *x, c
 #define SC_REDUCE_LANES 256
 #define SC_REDUCE_BLOCK 4096
 
-SC_BODY double sc_reduce_add(double a, double b) {
-    return a + b;
-}
-SC_BODY double sc_reduce_max(double a, double b) {
-    return a > b ? a : b;
-} /* NaN b is dropped */
+SC_BODY double sc_reduce_add(double a, double b) { return a + b; }
+SC_BODY double sc_reduce_max(double a, double b) { return a > b ? a : b; } /* NaN b is dropped */
 
-SC_BODY double sc_body_dot(int64_t i, const float *x, const float *y) {
+SC_BODY double sc_body_dot(int64_t i, const float *x, const float *y)
+{
     return (double)x[i] * (double)y[i];
 }
 
-SC_BODY double sc_body_max_abs(int64_t i, const float *x) {
+SC_BODY double sc_body_max_abs(int64_t i, const float *x)
+{
     float a = fabsf(x[i]);
     return a > 0 ? a : 0; /* NaN counts as 0 */
 }
 
-SC_BODY double sc_body_count_not_finite(int64_t i, const float *x) {
+SC_BODY double sc_body_count_not_finite(int64_t i, const float *x)
+{
     return x[i] - x[i] == 0 ? 0 : 1; /* infinity and NaN minus themselves are NaN */
 }
 

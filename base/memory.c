@@ -5,7 +5,8 @@
 #define ALIGNMENT 64
 #define LARGEST ((size_t)1 << 39) /* bytes: more is a wrong size, not a lack of memory */
 
-sc_status sc_alloc(void **p, size_t count, size_t size, const char *what) {
+sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
+{
     *p = NULL;
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > LARGEST)
@@ -21,6 +22,4 @@ sc_status sc_alloc(void **p, size_t count, size_t size, const char *what) {
     return SC_OK;
 }
 
-void sc_free(void *p) {
-    free(p);
-}
+void sc_free(void *p) { free(p); }

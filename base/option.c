@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-sc_options sc_options_default(const sc_option *table) {
+sc_options sc_options_default(const sc_option *table)
+{
     sc_options options = {.table = table};
     for (int i = 0; table && table[i].name; i++) {
         assert(i < SC_OPTIONS_MAX);
@@ -14,14 +15,16 @@ sc_options sc_options_default(const sc_option *table) {
     return options;
 }
 
-static int find(const sc_option *table, const char *name) {
+static int find(const sc_option *table, const char *name)
+{
     for (int i = 0; table && table[i].name; i++)
         if (strcmp(table[i].name, name) == 0)
             return i;
     return -1;
 }
 
-static int choice_index(const char *choices, const char *value) {
+static int choice_index(const char *choices, const char *value)
+{
     size_t length = strlen(value);
     int index = 0;
     for (const char *c = choices; c; index++) {
@@ -34,7 +37,8 @@ static int choice_index(const char *choices, const char *value) {
     return -1;
 }
 
-static sc_status parse_number(double *x, const sc_option *option, const char *value) {
+static sc_status parse_number(double *x, const sc_option *option, const char *value)
+{
     char *end;
     errno = 0;
     *x = strtod(value, &end);
@@ -46,7 +50,8 @@ static sc_status parse_number(double *x, const sc_option *option, const char *va
     return SC_OK;
 }
 
-sc_status sc_options_set(sc_options *options, const char *key, const char *value) {
+sc_status sc_options_set(sc_options *options, const char *key, const char *value)
+{
     int i = find(options->table, key);
     if (i < 0)
         return sc_fail(SC_ERR_USAGE, "unknown option '%s'", key);
@@ -75,7 +80,8 @@ sc_status sc_options_set(sc_options *options, const char *key, const char *value
     return SC_OK;
 }
 
-double sc_options_get(const sc_options *options, const char *name) {
+double sc_options_get(const sc_options *options, const char *name)
+{
     int i = find(options->table, name);
     assert(i >= 0);
     return options->value[i];

@@ -20,11 +20,13 @@ struct sc_outdir {
     char place[PATH_MAX], temporary[PATH_MAX], path[PATH_MAX];
 };
 
-static sc_status refused(const char *path, const char *what) {
+static sc_status refused(const char *path, const char *what)
+{
     return sc_fail(SC_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-static sc_status check_empty(const char *path) {
+static sc_status check_empty(const char *path)
+{
     DIR *folder = opendir(path);
     if (!folder)
         return errno == ENOTDIR ? sc_fail(SC_ERR_IO, "%s: exists and is not a folder", path)
@@ -39,7 +41,8 @@ static sc_status check_empty(const char *path) {
 }
 
 /* place: absolute if the folder exists (so "." works), without slashes at the end. */
-static sc_status find_place(char place[PATH_MAX], const char *path) {
+static sc_status find_place(char place[PATH_MAX], const char *path)
+{
     size_t length = strlen(path);
     if (length == 0 || length >= PATH_MAX)
         return sc_fail(SC_ERR_USAGE, "output folder: %s", length ? "path too long" : "empty name");
@@ -58,7 +61,8 @@ static sc_status find_place(char place[PATH_MAX], const char *path) {
     return SC_OK;
 }
 
-sc_status sc_outdir_create(sc_outdir **outdir, const char *path) {
+sc_status sc_outdir_create(sc_outdir **outdir, const char *path)
+{
     *outdir = NULL;
     sc_outdir *self;
     sc_status status = SC_ALLOC(&self, 1, "output folder");
@@ -75,7 +79,8 @@ cleanup:
     return status;
 }
 
-static sc_status make_folders(char *path, size_t from) {
+static sc_status make_folders(char *path, size_t from)
+{
     for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
@@ -87,7 +92,8 @@ static sc_status make_folders(char *path, size_t from) {
     return SC_OK;
 }
 
-sc_status sc_outdir_path(sc_outdir *outdir, const char **path, const char *name) {
+sc_status sc_outdir_path(sc_outdir *outdir, const char **path, const char *name)
+{
     assert(name[0] != '/' && !strstr(name, ".."));
     *path = NULL;
     sc_status status = sc_path_join(outdir->path, sizeof outdir->path, outdir->temporary, name);
@@ -98,7 +104,8 @@ sc_status sc_outdir_path(sc_outdir *outdir, const char **path, const char *name)
     return status;
 }
 
-static sc_status sync_one(const FTSENT *entry) {
+static sc_status sync_one(const FTSENT *entry)
+{
     if (entry->fts_info != FTS_F && entry->fts_info != FTS_DP)
         return SC_OK;
     int descriptor = open(entry->fts_accpath, O_RDONLY | O_CLOEXEC);
@@ -111,14 +118,16 @@ static sc_status sync_one(const FTSENT *entry) {
     return status;
 }
 
-static sc_status remove_one(const FTSENT *entry) {
+static sc_status remove_one(const FTSENT *entry)
+{
     if (entry->fts_info != FTS_D && remove(entry->fts_accpath) != 0)
         return refused(entry->fts_path, "cannot remove");
     return SC_OK;
 }
 
 /* Every entry under the temporary folder, folders after their contents as FTS_DP. */
-static sc_status for_each(sc_outdir *outdir, sc_status (*visit)(const FTSENT *)) {
+static sc_status for_each(sc_outdir *outdir, sc_status (*visit)(const FTSENT *))
+{
     char *roots[] = {outdir->temporary, NULL};
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     if (!walk)
@@ -133,7 +142,8 @@ static sc_status for_each(sc_outdir *outdir, sc_status (*visit)(const FTSENT *))
     return status;
 }
 
-void sc_outdir_discard(sc_outdir *outdir) {
+void sc_outdir_discard(sc_outdir *outdir)
+{
     if (!outdir)
         return;
     char *message = NULL; /* discarding must not hide why */
@@ -145,7 +155,8 @@ void sc_outdir_discard(sc_outdir *outdir) {
     sc_free(outdir);
 }
 
-sc_status sc_outdir_commit(sc_outdir *outdir) {
+sc_status sc_outdir_commit(sc_outdir *outdir)
+{
     sc_status status = SC_OK;
     SC_TRY(for_each(outdir, sync_one));
     if (rename(outdir->temporary, outdir->place) != 0)

@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 sc_status sc_progress_step(const sc_progress *progress, const char *phase, double done,
-                           double total) {
+                           double total)
+{
     if (!progress)
         return SC_OK;
     if (progress->cancelled && progress->cancelled(progress->self))
@@ -16,12 +17,14 @@ sc_status sc_progress_step(const sc_progress *progress, const char *phase, doubl
 static sc_log_sink *log_sink;
 static void *log_self;
 
-void sc_log_set(sc_log_sink *sink, void *self) {
+void sc_log_set(sc_log_sink *sink, void *self)
+{
     log_sink = sink;
     log_self = self;
 }
 
-void sc_log(sc_log_level level, const char *format, ...) {
+void sc_log(sc_log_level level, const char *format, ...)
+{
     if (!log_sink)
         return;
     char message[1024];

@@ -2,7 +2,8 @@
 #include "base/memory.h"
 #include <math.h>
 
-void sc_header_clear(sc_header *header) {
+void sc_header_clear(sc_header *header)
+{
     *header = (sc_header){.field_tesla = NAN,
                           .frequency_hz = NAN,
                           .tr_ms = NAN,
@@ -12,7 +13,8 @@ void sc_header_clear(sc_header *header) {
                           .weight_kg = NAN};
 }
 
-void sc_scan_free(sc_scan *scan) {
+void sc_scan_free(sc_scan *scan)
+{
     if (!scan)
         return;
     sc_array_free(&scan->kspace);

@@ -38,9 +38,9 @@ typedef struct {
     int64_t frames, slices, coils, nz, ny, nx; /* of kspace, readout oversampling removed */
     sc_array kspace; /* c32 (frame, slice, coil, kz, ky, kx), 0 where not measured; centre n/2 */
     sc_array mask;   /* f32 (frame, slice, kz, ky, kx): averages measured, 0 = not measured */
-    sc_array calibration; /* c32 (slice, coil, kz, ky, kx), the lines that the scan marks for
-                             calibration, on the same grid, one contrast throughout; empty if none
-                             of them lies outside kspace */
+    sc_array calibration;      /* c32 (slice, coil, kz, ky, kx), the lines that the scan marks for
+                                  calibration, on the same grid, one contrast throughout; empty if none
+                                  of them lies outside kspace */
     sc_array calibration_mask; /* f32 (slice, kz, ky, kx), or empty */
     sc_array noise;  /* c32 (coil, sample), prescan noise scaled to the readout's bandwidth, or
                         empty: E|n|^2 is that of one k-space sample of this scan */

@@ -7,7 +7,8 @@
 
 static _Thread_local char message[MESSAGE_SIZE];
 
-sc_status sc_fail(sc_status code, const char *format, ...) {
+sc_status sc_fail(sc_status code, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
@@ -15,7 +16,8 @@ sc_status sc_fail(sc_status code, const char *format, ...) {
     return code;
 }
 
-sc_status sc_context(sc_status code, const char *format, ...) {
+sc_status sc_context(sc_status code, const char *format, ...)
+{
     if (code == SC_OK)
         return code;
     char inner[MESSAGE_SIZE];
@@ -29,9 +31,7 @@ sc_status sc_context(sc_status code, const char *format, ...) {
     return code;
 }
 
-const char *sc_message(void) {
-    return message;
-}
+const char *sc_message(void) { return message; }
 
 static const struct {
     const char *name;
@@ -49,10 +49,6 @@ static const struct {
     [SC_ERR_INTERNAL] = {"internal error", 4},
 };
 
-const char *sc_status_name(sc_status code) {
-    return codes[code].name;
-}
+const char *sc_status_name(sc_status code) { return codes[code].name; }
 
-int sc_status_exit(sc_status code) {
-    return codes[code].exit;
-}
+int sc_status_exit(sc_status code) { return codes[code].exit; }

@@ -2,7 +2,8 @@
 #include <string.h>
 
 /* Apart from memory.c, so that --wrap=sc_alloc sees this call too. */
-sc_status sc_string_copy(char **copy, const char *text) {
+sc_status sc_string_copy(char **copy, const char *text)
+{
     *copy = NULL;
     if (!text)
         return SC_OK;

@@ -7,14 +7,16 @@
 #include <math.h>
 #include <string.h>
 
-void sc_geometry_free(sc_geometry *geometry) {
+void sc_geometry_free(sc_geometry *geometry)
+{
     if (!geometry)
         return;
     sc_free(geometry->slice_position);
     *geometry = (sc_geometry){0};
 }
 
-sc_status sc_geometry_copy(sc_geometry *copy, const sc_geometry *geometry) {
+sc_status sc_geometry_copy(sc_geometry *copy, const sc_geometry *geometry)
+{
     *copy = (sc_geometry){0};
     double *position = NULL;
     if (geometry->slice_position) {
@@ -28,7 +30,8 @@ sc_status sc_geometry_copy(sc_geometry *copy, const sc_geometry *geometry) {
     return SC_OK;
 }
 
-void sc_volume_free(sc_volume *volume) {
+void sc_volume_free(sc_volume *volume)
+{
     if (!volume)
         return;
     sc_array_free(&volume->data);
@@ -36,13 +39,14 @@ void sc_volume_free(sc_volume *volume) {
     *volume = (sc_volume){0};
 }
 
-static double dot(const double a[3], const double b[3]) {
+static double dot(const double a[3], const double b[3])
+{
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
 /* Unit r, and unit p exactly orthogonal to it, from directions good to 1e-3. */
-static sc_status orthonormal(double r[3], double p[3], const double read[3],
-                             const double phase[3]) {
+static sc_status orthonormal(double r[3], double p[3], const double read[3], const double phase[3])
+{
     double rr = sqrt(dot(read, read)), pp = sqrt(dot(phase, phase)), rp = dot(read, phase);
     /* negated, so that NaN fails too */
     if (!(fabs(rr - 1) <= 1e-3 && fabs(pp - 1) <= 1e-3 && fabs(rp) <= 1e-3))
@@ -63,7 +67,8 @@ static sc_status orthonormal(double r[3], double p[3], const double read[3],
 }
 
 static sc_status check_sizes(int64_t slices, double fov_x_mm, double fov_y_mm, double thickness_mm,
-                             int64_t nx, int64_t ny) {
+                             int64_t nx, int64_t ny)
+{
     if (slices < 1 || nx < 1 || ny < 1)
         return sc_fail(SC_ERR_INPUT,
                        "geometry: expected positive sizes, found %lld slices of %lld x %lld",
@@ -79,7 +84,8 @@ static sc_status check_sizes(int64_t slices, double fov_x_mm, double fov_y_mm, d
 
 /* Step between slices: from the positions, or along r x p where there is only one. */
 static void slice_step(double step[3], const sc_geometry *geometry, const double r[3],
-                       const double p[3]) {
+                       const double p[3])
+{
     const double *first = geometry->slice_position;
     const double *last = first + 3 * (geometry->slices - 1);
     /* an unknown thickness must not make the affine singular */
@@ -93,7 +99,8 @@ static void slice_step(double step[3], const sc_geometry *geometry, const double
 
 sc_status sc_geometry_from_centre(sc_geometry *geometry, const double *centre, int64_t slices,
                                   const double read[3], const double phase[3], double fov_x_mm,
-                                  double fov_y_mm, double thickness_mm, int64_t nx, int64_t ny) {
+                                  double fov_y_mm, double thickness_mm, int64_t nx, int64_t ny)
+{
     sc_geometry made = {.known = true, .slices = slices, .thickness_mm = thickness_mm};
     double r[3], p[3], step[3];
     sc_status status;

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-sc_status sc_file_write_all(int descriptor, const void *data, size_t bytes, const char *path) {
+sc_status sc_file_write_all(int descriptor, const void *data, size_t bytes, const char *path)
+{
     const char *p = data;
     while (bytes > 0) {
         ssize_t written = write(descriptor, p, bytes);

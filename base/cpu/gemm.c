@@ -8,13 +8,11 @@
 
 #define STRIP 512
 
-void sc_cpu_gemm_setup(void) {
-    openblas_set_num_threads(1);
-}
+void sc_cpu_gemm_setup(void) { openblas_set_num_threads(1); }
 
 void sc_cpu_sgemm(const sc_device *device, float *c, const float *a, const float *b, int64_t m,
-                  int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha,
-                  float beta) {
+                  int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha, float beta)
+{
     assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);
     const int64_t row = m >= n ? STRIP : m, column = m >= n ? n : STRIP; /* size of a strip */
     const int64_t strips = m >= n ? (m + STRIP - 1) / STRIP : (n + STRIP - 1) / STRIP;

@@ -12,17 +12,21 @@
 
 #define SC_LIST(...) __VA_ARGS__
 
-static inline int sc_cpu_threads(const sc_device *device, int64_t elements) {
+static inline int sc_cpu_threads(const sc_device *device, int64_t elements)
+{
     return elements > SC_CPU_SERIAL ? device->threads : 1;
 }
 
+/* clang-format off: it takes a pragma inside a macro for code */
 #define SC_CPU_LOOP(name, parameters, call)                                                        \
     static void run_tiles_##name(const sc_device *device, int64_t rows, int64_t columns,           \
-                                 SC_LIST parameters) {                                             \
+                                 SC_LIST parameters)                                               \
+    {                                                                                              \
         const int threads = sc_cpu_threads(device, rows * columns);                                \
         _Pragma("omp parallel for collapse(2) schedule(static) num_threads(threads)") for (        \
             int64_t row = 0; row < rows; row++) for (int64_t tile = 0; tile < columns;             \
-                                                     tile += SC_CPU_TILE) {                        \
+                                                     tile += SC_CPU_TILE)                          \
+        {                                                                                          \
             int64_t end = tile + SC_CPU_TILE < columns ? tile + SC_CPU_TILE : columns;             \
             _Pragma("omp simd") for (int64_t col = tile; col < end; col++) call;                   \
         }                                                                                          \
@@ -30,18 +34,21 @@ static inline int sc_cpu_threads(const sc_device *device, int64_t elements) {
 
 #define SC_KERNEL1(name, parameters, arguments)                                                    \
     SC_CPU_LOOP(name, parameters, sc_body_##name(col, SC_LIST arguments))                          \
-    static inline void run_##name(const sc_device *device, int64_t n, SC_LIST parameters) {        \
+    static inline void run_##name(const sc_device *device, int64_t n, SC_LIST parameters)          \
+    {                                                                                              \
         run_tiles_##name(device, 1, n, SC_LIST arguments);                                         \
     }
 
 #define SC_KERNEL2(name, parameters, arguments)                                                    \
     SC_CPU_LOOP(name, parameters, sc_body_##name(row, col, SC_LIST arguments))                     \
     static inline void run_##name(const sc_device *device, int64_t rows, int64_t columns,          \
-                                  SC_LIST parameters) {                                            \
+                                  SC_LIST parameters)                                              \
+    {                                                                                              \
         run_tiles_##name(device, rows, columns, SC_LIST arguments);                                \
     }
 
-static inline double sc_lane_tree(double *lane, double (*combine)(double, double)) {
+static inline double sc_lane_tree(double *lane, double (*combine)(double, double))
+{
     for (int width = SC_REDUCE_LANES / 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++)
             lane[l] = combine(lane[l], lane[l + width]);
@@ -49,7 +56,8 @@ static inline double sc_lane_tree(double *lane, double (*combine)(double, double
 }
 
 #define SC_REDUCTION(name, combine, parameters, arguments)                                         \
-    static double block_##name(int64_t first, int64_t n, SC_LIST parameters) {                     \
+    static double block_##name(int64_t first, int64_t n, SC_LIST parameters)                       \
+    {                                                                                              \
         double lane[SC_REDUCE_LANES] = {0};                                                        \
         int64_t end = first + SC_REDUCE_BLOCK < n ? first + SC_REDUCE_BLOCK : n;                   \
         for (int64_t i = first; i < end; i += SC_REDUCE_LANES) {                                   \
@@ -59,7 +67,8 @@ static inline double sc_lane_tree(double *lane, double (*combine)(double, double
         }                                                                                          \
         return sc_lane_tree(lane, combine);                                                        \
     }                                                                                              \
-    static double run_##name(const sc_device *device, int64_t n, SC_LIST parameters) {             \
+    static double run_##name(const sc_device *device, int64_t n, SC_LIST parameters)               \
+    {                                                                                              \
         double total = 0, partial[SC_CPU_PARTIALS];                                                \
         int64_t blocks = (n + SC_REDUCE_BLOCK - 1) / SC_REDUCE_BLOCK;                              \
         const int threads = sc_cpu_threads(device, n);                                             \
@@ -74,6 +83,7 @@ static inline double sc_lane_tree(double *lane, double (*combine)(double, double
         }                                                                                          \
         return total;                                                                              \
     }
+/* clang-format on */
 
 #include "base/kernel_list.h"
 

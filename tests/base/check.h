@@ -14,7 +14,8 @@
 #include <cmocka.h>
 
 /* The call fails with `code`, and its message contains `text`. */
-static inline void check_failure(sc_status found, sc_status code, const char *text) {
+static inline void check_failure(sc_status found, sc_status code, const char *text)
+{
     if (found != code || !strstr(sc_message(), text))
         fail_msg("expected '%s' with '%s' in the message, found '%s': %s", sc_status_name(code),
                  text, sc_status_name(found), sc_message());

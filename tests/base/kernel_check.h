@@ -15,24 +15,28 @@
 #include <cmocka.h>
 
 /* n normals keyed by `seed`, so that a failure can be repeated from its message. */
-static inline float *random_floats(int64_t n, uint64_t seed) {
+static inline float *random_floats(int64_t n, uint64_t seed)
+{
     float *x;
     assert_int_equal(SC_ALLOC(&x, n > 0 ? n : 1, "test"), SC_OK);
     sc_random_normal(x, n, (sc_key){.seed = seed}, SC_DRAW_SIMULATE, 0);
     return x;
 }
 
-static inline sc_c32 *random_complex(int64_t n, uint64_t seed) {
+static inline sc_c32 *random_complex(int64_t n, uint64_t seed)
+{
     return (sc_c32 *)(void *)random_floats(2 * n, seed);
 }
 
-static inline sc_c32 *new_complex(int64_t n) {
+static inline sc_c32 *new_complex(int64_t n)
+{
     sc_c32 *x;
     assert_int_equal(SC_ALLOC(&x, n, "test"), SC_OK);
     return x;
 }
 
-static inline double norm_floats(const float *x, int64_t n) {
+static inline double norm_floats(const float *x, int64_t n)
+{
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += (double)x[i] * x[i];
@@ -41,7 +45,8 @@ static inline double norm_floats(const float *x, int64_t n) {
 
 /* ||x - y|| <= tolerance ||y|| */
 static inline void check_close(const void *x, const void *y, int64_t floats, double tolerance,
-                               const char *what) {
+                               const char *what)
+{
     const float *a = x, *b = y;
     double difference = 0, scale = norm_floats(b, floats);
     for (int64_t i = 0; i < floats; i++)
@@ -52,7 +57,8 @@ static inline void check_close(const void *x, const void *y, int64_t floats, dou
 }
 
 /* Re <x, y> in double, naive. */
-static inline double inner(const void *x, const void *y, int64_t floats) {
+static inline double inner(const void *x, const void *y, int64_t floats)
+{
     const float *a = x, *b = y;
     double sum = 0;
     for (int64_t i = 0; i < floats; i++)
@@ -60,7 +66,8 @@ static inline double inner(const void *x, const void *y, int64_t floats) {
     return sum;
 }
 
-static inline void check_adjoint(double forward, double adjoint, double scale, const char *what) {
+static inline void check_adjoint(double forward, double adjoint, double scale, const char *what)
+{
     if (!(fabs(forward - adjoint) <= 1e-6 * scale))
         fail_msg("%s: <Ax,y> = %.9g, <x,A*y> = %.9g", what, forward, adjoint);
 }

@@ -114,6 +114,16 @@ static inline void row_fft_of(const row *r, const int64_t *dim, int rank, int64_
 }
 ROW_CASE(fft_3d) { row_fft_of(r, dim, 3, 2, false); }
 ROW_CASE(fft_2d) { row_fft_of(r, dim + 1, 2, dim[0], true); }
+ROW_CASE(fft_plain)
+{
+    sc_fft *fft;
+    assert_int_equal(K(fft_create)(r->device, &fft, 2, dim + 1, dim[0]), SC_OK);
+    K(fill)(r->device, (float *)r->z, 1, 2 * r->n);
+    K(axpby)(r->device, (float *)r->z, 1, (float *)r->x, 2, (float *)r->y, 2 * r->n);
+    K(fft_plain)(fft, r->z, false);
+    K(fft_plain)(fft, r->z, true);
+    K(fft_free)(fft);
+}
 ROW_CASE(fft_odd)
 {
     const int64_t odd[] = {dim[1] - 1, dim[2] - 1};
@@ -124,8 +134,7 @@ ROW_CASE(sgemm)
     int64_t m = dim[1], n = dim[2], k = 7, at = 0;
     for (int t = 0; t < 4; t++, at += m * n)
         K(sgemm)
-        (r->device, (float *)r->z + at, (float *)r->x, (float *)r->y, m, n, k, t & 1, t & 2, 0.5f,
-         0);
+    (r->device, (float *)r->z + at, (float *)r->x, (float *)r->y, m, n, k, t & 1, t & 2, 0.5f, 0);
     K(sgemm)
     (r->device, (float *)r->z, (float *)r->x, (float *)r->y, m, n, k, false, false, 0.5f, 2);
 }
@@ -149,6 +158,7 @@ static const row_case row_cases[] = {
     {"wavelet_across_adjoint", 0, 1, row_wavelet_across_adjoint},
     {"fft_3d", 1e-6, 2, row_fft_3d},
     {"fft_2d", 1e-6, 1, row_fft_2d},
+    {"fft_plain", 1e-6, 1, row_fft_plain},
     {"fft_odd", 1e-6, 1, row_fft_odd},
     {"sgemm", 1e-6, 2, row_sgemm},
 };

@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "check.h"
 
-static void sizes_that_overflow_are_refused(void **state) {
+static void sizes_that_overflow_are_refused(void **state)
+{
     (void)state;
     sc_array a;
     const int64_t huge[] = {INT64_MAX, INT64_MAX}, large[] = {1 << 20, 1 << 20, 2};
@@ -22,7 +23,8 @@ static void sizes_that_overflow_are_refused(void **state) {
     assert_null(p);
 }
 
-static void a_count_is_refused_beyond_the_callers_limit(void **state) {
+static void a_count_is_refused_beyond_the_callers_limit(void **state)
+{
     (void)state;
     const int64_t dim[] = {10, 10};
     int64_t count;
@@ -32,7 +34,8 @@ static void a_count_is_refused_beyond_the_callers_limit(void **state) {
     assert_int_equal(count, 0);
 }
 
-static void arrays_are_zeroed_aligned_and_empty_after_free(void **state) {
+static void arrays_are_zeroed_aligned_and_empty_after_free(void **state)
+{
     (void)state;
     sc_array a;
     const int64_t dim[] = {3, 5, 7};
@@ -49,7 +52,8 @@ static void arrays_are_zeroed_aligned_and_empty_after_free(void **state) {
     sc_array_free(NULL);
 }
 
-static void views_borrow_and_copies_own(void **state) {
+static void views_borrow_and_copies_own(void **state)
+{
     (void)state;
     sc_array a, copy;
     const int64_t dim[] = {2, 3};
@@ -67,7 +71,8 @@ static void views_borrow_and_copies_own(void **state) {
     sc_array_free(&copy);
 }
 
-static void every_dtype_has_a_size_and_a_name(void **state) {
+static void every_dtype_has_a_size_and_a_name(void **state)
+{
     (void)state;
     const size_t size[] = {4, 8, 1, 4, 2, 8};
     for (int t = SC_F32; t <= SC_F64; t++) {
@@ -76,7 +81,8 @@ static void every_dtype_has_a_size_and_a_name(void **state) {
     }
 }
 
-static void strings_are_copied(void **state) {
+static void strings_are_copied(void **state)
+{
     (void)state;
     char *copy;
     assert_int_equal(sc_string_copy(&copy, "text"), SC_OK);
@@ -86,7 +92,8 @@ static void strings_are_copied(void **state) {
     assert_null(copy);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(a_count_is_refused_beyond_the_callers_limit),

@@ -8,12 +8,14 @@
 
 static sc_device *device;
 
-static int make_device(void **state) {
+static int make_device(void **state)
+{
     (void)state;
     return sc_device_create_cpu(&device, 2);
 }
 
-static int free_device(void **state) {
+static int free_device(void **state)
+{
     (void)state;
     sc_device_free(device);
     return 0;
@@ -24,24 +26,29 @@ static const int64_t shapes[][3] = {{1, 1, 1},  {1, 1, 2}, {1, 1, 3}, {1, 1, 16}
                                     {3, 4, 5},  {2, 3, 1}, {5, 7, 3}, {1, 1, 101}};
 #define SHAPES (int)(sizeof shapes / sizeof *shapes)
 
-static double turns(int64_t j, int64_t k, int64_t n) {
-    return (double)((j - n / 2) * (k - n / 2)) / (double)n;
+static double turns(int64_t j, int64_t k, int64_t n, bool centred)
+{
+    int64_t c = centred ? n / 2 : 0;
+    return (double)((j - c) * (k - c)) / (double)n;
 }
 
-static void naive_dft(sc_c32 *z, const sc_c32 *x, const int64_t n[3], double sign) {
+/* Centred and unitary, or neither. */
+static void naive_dft(sc_c32 *z, const sc_c32 *x, const int64_t n[3], double sign, bool centred)
+{
     int64_t count = n[0] * n[1] * n[2], plane = n[1] * n[2];
     for (int64_t k = 0; k < count; k++) {
         double complex sum = 0;
         for (int64_t j = 0; j < count; j++)
             sum += x[j] * cexp(sign * 2 * M_PI * I *
-                               (turns(j / plane, k / plane, n[0]) +
-                                turns(j / n[2] % n[1], k / n[2] % n[1], n[1]) +
-                                turns(j % n[2], k % n[2], n[2])));
-        z[k] = (sc_c32)(sum / sqrt((double)count));
+                               (turns(j / plane, k / plane, n[0], centred) +
+                                turns(j / n[2] % n[1], k / n[2] % n[1], n[1], centred) +
+                                turns(j % n[2], k % n[2], n[2], centred)));
+        z[k] = (sc_c32)(centred ? sum / sqrt((double)count) : sum);
     }
 }
 
-static void fft_equals_the_definition_for_even_and_odd_sizes(void **state) {
+static void fft_equals_the_definition_for_even_and_odd_sizes(void **state)
+{
     (void)state;
     for (int s = 0; s < SHAPES; s++)
         for (int rank = 1; rank <= 3; rank++)
@@ -56,16 +63,21 @@ static void fft_equals_the_definition_for_even_and_odd_sizes(void **state) {
                     device->kernels->fft_create(device, &fft, rank, n + 3 - rank, batch), SC_OK);
                 device->kernels->fft(fft, z, x, inverse);
                 for (int64_t b = 0; b < batch; b++)
-                    naive_dft(twin + b * count, x + b * count, n, inverse ? 1 : -1);
+                    naive_dft(twin + b * count, x + b * count, n, inverse ? 1 : -1, true);
                 check_close(z, twin, 2 * batch * count, TOLERANCE, "fft");
                 device->kernels->fft(fft, x, x, inverse); /* in place: same bytes */
                 assert_memory_equal(x, z, (size_t)(batch * count) * sizeof *x);
+                device->kernels->fft_plain(fft, x, inverse);
+                for (int64_t b = 0; b < batch; b++)
+                    naive_dft(twin + b * count, z + b * count, n, inverse ? 1 : -1, false);
+                check_close(x, twin, 2 * batch * count, TOLERANCE, "plain fft");
                 device->kernels->fft_free(fft);
                 sc_free(x), sc_free(z), sc_free(twin);
             }
 }
 
-static void inverse_undoes_forward_and_norms_are_kept(void **state) {
+static void inverse_undoes_forward_and_norms_are_kept(void **state)
+{
     (void)state;
     static const int64_t dims[][2] = {{128, 96}, {127, 95}, {230, 180}, {1, 257}};
     for (int s = 0; s < 4; s++) {
@@ -83,7 +95,8 @@ static void inverse_undoes_forward_and_norms_are_kept(void **state) {
     }
 }
 
-static void a_delta_at_the_centre_has_flat_real_spectrum(void **state) {
+static void a_delta_at_the_centre_has_flat_real_spectrum(void **state)
+{
     (void)state;
     for (int64_t n = 1; n <= 12; n++) {
         int64_t dim[2] = {n, n + 1}, count = n * (n + 1), centre = n / 2 * (n + 1) + (n + 1) / 2;
@@ -100,7 +113,8 @@ static void a_delta_at_the_centre_has_flat_real_spectrum(void **state) {
     }
 }
 
-static void an_image_gets_the_same_bytes_wherever_it_is_in_a_batch(void **state) {
+static void an_image_gets_the_same_bytes_wherever_it_is_in_a_batch(void **state)
+{
     (void)state; /* odd count: every other image is not aligned to 16 bytes */
     const int64_t dim[2] = {33, 35}, n = 33 * 35, batch = 4;
     sc_c32 *x = new_complex(batch * n), *image = random_complex(n, 5);
@@ -118,7 +132,8 @@ static void an_image_gets_the_same_bytes_wherever_it_is_in_a_batch(void **state)
     sc_free(x), sc_free(image);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fft_equals_the_definition_for_even_and_odd_sizes),
         cmocka_unit_test(inverse_undoes_forward_and_norms_are_kept),

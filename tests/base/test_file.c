@@ -18,8 +18,8 @@ sc_status __real_sc_file_write_all(int descriptor, const void *data, size_t byte
 sc_status __wrap_sc_file_write_all(int descriptor, const void *data, size_t bytes,
                                    const char *path);
 
-sc_status __wrap_sc_file_write_all(int descriptor, const void *data, size_t bytes,
-                                   const char *path) {
+sc_status __wrap_sc_file_write_all(int descriptor, const void *data, size_t bytes, const char *path)
+{
     if (fail_at >= 0 && fail_at-- == 0) { /* half of it arrives, as on a full disk */
         (void)__real_sc_file_write_all(descriptor, data, bytes / 2, path);
         return sc_fail(SC_ERR_IO, "%s: cannot write: injected", path);
@@ -27,19 +27,22 @@ sc_status __wrap_sc_file_write_all(int descriptor, const void *data, size_t byte
     return __real_sc_file_write_all(descriptor, data, bytes, path);
 }
 
-static int enter_folder(void **state) {
+static int enter_folder(void **state)
+{
     (void)state;
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
-static int leave_folder(void **state) {
+static int leave_folder(void **state)
+{
     (void)state;
     char command[64];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return chdir("..") == 0 ? system(command) : -1;
 }
 
-static int entries(const char *path) {
+static int entries(const char *path)
+{
     int n = 0;
     DIR *d = opendir(path);
     assert_non_null(d);
@@ -49,7 +52,8 @@ static int entries(const char *path) {
     return n;
 }
 
-static void check_content(const char *path, const char *text) {
+static void check_content(const char *path, const char *text)
+{
     void *data;
     size_t bytes;
     assert_int_equal(sc_file_read(&data, &bytes, path, 1 << 20), SC_OK);
@@ -58,7 +62,8 @@ static void check_content(const char *path, const char *text) {
     sc_free(data);
 }
 
-static void what_is_written_is_read(void **state) {
+static void what_is_written_is_read(void **state)
+{
     (void)state;
     int64_t size;
     assert_int_equal(sc_file_write("a", "hello", 5), SC_OK);
@@ -77,7 +82,8 @@ static void what_is_written_is_read(void **state) {
     assert_int_equal(entries("."), 2);
 }
 
-static void reading_what_is_not_there_says_so(void **state) {
+static void reading_what_is_not_there_says_so(void **state)
+{
     (void)state;
     void *data;
     size_t bytes;
@@ -93,7 +99,8 @@ static void reading_what_is_not_there_says_so(void **state) {
     unlink("pipe"), unlink("ten");
 }
 
-static void a_failed_write_leaves_the_old_file(void **state) {
+static void a_failed_write_leaves_the_old_file(void **state)
+{
     (void)state;
     int before = entries(".");
     assert_int_equal(sc_file_write("old", "old", 3), SC_OK);
@@ -109,7 +116,8 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     unlink("old");
 }
 
-static void a_full_disk_is_reported(void **state) {
+static void a_full_disk_is_reported(void **state)
+{
     (void)state;
     check_failure(sc_file_write("/dev/full", "x", 1), SC_ERR_IO, "No space");
     struct stat info;
@@ -117,7 +125,8 @@ static void a_full_disk_is_reported(void **state) {
     assert_true(S_ISCHR(info.st_mode));
 }
 
-static void a_link_stays_a_link(void **state) {
+static void a_link_stays_a_link(void **state)
+{
     (void)state;
     assert_int_equal(mkdir("sub", 0777), 0);
     assert_int_equal(sc_file_write("sub/target", "old", 3), SC_OK);
@@ -130,13 +139,15 @@ static void a_link_stays_a_link(void **state) {
     unlink("link"), unlink("sub/target"), rmdir("sub");
 }
 
-static void put(sc_outdir *out, const char *name, const char *text) {
+static void put(sc_outdir *out, const char *name, const char *text)
+{
     const char *path;
     assert_int_equal(sc_outdir_path(out, &path, name), SC_OK);
     assert_int_equal(sc_file_write(path, text, strlen(text)), SC_OK);
 }
 
-static void an_output_folder_appears_whole(void **state) {
+static void an_output_folder_appears_whole(void **state)
+{
     (void)state;
     sc_outdir *out;
     assert_int_equal(sc_outdir_create(&out, "out/"), SC_OK);
@@ -150,7 +161,8 @@ static void an_output_folder_appears_whole(void **state) {
     assert_int_equal(entries("out"), 2);
 }
 
-static void a_discarded_output_folder_leaves_nothing(void **state) {
+static void a_discarded_output_folder_leaves_nothing(void **state)
+{
     (void)state;
     int before = entries(".");
     sc_outdir *out;
@@ -164,7 +176,8 @@ static void a_discarded_output_folder_leaves_nothing(void **state) {
     sc_outdir_discard(NULL);
 }
 
-static void places_that_are_taken_are_refused(void **state) {
+static void places_that_are_taken_are_refused(void **state)
+{
     (void)state;
     sc_outdir *out;
     check_failure(sc_outdir_create(&out, "out"), SC_ERR_IO, "not empty");
@@ -181,7 +194,8 @@ static void places_that_are_taken_are_refused(void **state) {
     unlink("plain");
 }
 
-static void an_empty_folder_may_be_filled(void **state) {
+static void an_empty_folder_may_be_filled(void **state)
+{
     (void)state;
     sc_outdir *out;
     assert_int_equal(mkdir("empty_place", 0777), 0);
@@ -191,7 +205,8 @@ static void an_empty_folder_may_be_filled(void **state) {
     check_content("empty_place/a", "text");
 }
 
-static void a_place_taken_meanwhile_is_not_overwritten(void **state) {
+static void a_place_taken_meanwhile_is_not_overwritten(void **state)
+{
     (void)state;
     sc_outdir *out;
     assert_int_equal(sc_outdir_create(&out, "race"), SC_OK);
@@ -204,7 +219,8 @@ static void a_place_taken_meanwhile_is_not_overwritten(void **state) {
     assert_int_equal(entries("."), before - 1);
 }
 
-static void an_unwritable_parent_is_refused(void **state) {
+static void an_unwritable_parent_is_refused(void **state)
+{
     (void)state;
     assert_int_equal(mkdir("locked", 0555), 0);
     pid_t child = fork(); /* root may write anywhere: try as nobody */
@@ -223,7 +239,8 @@ static void an_unwritable_parent_is_refused(void **state) {
     assert_int_equal(entries("locked"), 0);
 }
 
-static void paths_are_joined_with_one_slash(void **state) {
+static void paths_are_joined_with_one_slash(void **state)
+{
     (void)state;
     char path[8];
     assert_int_equal(sc_path_join(path, sizeof path, "a", "b"), SC_OK);
@@ -235,7 +252,8 @@ static void paths_are_joined_with_one_slash(void **state) {
     check_failure(sc_path_join(path, sizeof path, "abcd", "efg"), SC_ERR_USAGE, "too long");
 }
 
-static void sha256_gives_the_published_digests(void **state) {
+static void sha256_gives_the_published_digests(void **state)
+{
     (void)state;
     static const struct {
         const char *text, *digest;
@@ -267,7 +285,8 @@ static void sha256_gives_the_published_digests(void **state) {
     check_failure(sc_file_sha256(hex, "."), SC_ERR_IO, ".: cannot read");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(reading_what_is_not_there_says_so),

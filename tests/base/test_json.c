@@ -4,13 +4,15 @@
 #include "check.h"
 #include <math.h>
 
-static json_t *parse(const char *text) {
+static json_t *parse(const char *text)
+{
     json_t *root;
     assert_int_equal(sc_json_parse(&root, text, strlen(text), "text"), SC_OK);
     return root;
 }
 
-static void getters_name_key_expected_and_found(void **state) {
+static void getters_name_key_expected_and_found(void **state)
+{
     (void)state;
     json_t *o = parse("{\"n\": 7, \"x\": 0.5, \"s\": \"db2\", \"b\": true, \"a\": [], \"o\": {}}");
     int64_t n = -1;
@@ -40,7 +42,8 @@ static void getters_name_key_expected_and_found(void **state) {
     json_decref(o);
 }
 
-static void bad_text_is_located(void **state) {
+static void bad_text_is_located(void **state)
+{
     (void)state;
     json_t *root;
     check_failure(sc_json_parse(&root, "{\"a\":\n 1,}", 10, "conf"), SC_ERR_FORMAT, "conf: line 2");
@@ -54,7 +57,8 @@ static void bad_text_is_located(void **state) {
     check_failure(sc_json_parse(&root, deep, sizeof deep, "deep"), SC_ERR_FORMAT, "deep");
 }
 
-static void what_is_built_is_read_again(void **state) {
+static void what_is_built_is_read_again(void **state)
+{
     (void)state;
     json_t *o = json_object(), *again;
     char *text;
@@ -84,7 +88,8 @@ static const sc_option table[] = {
     {0},
 };
 
-static void options_survive_the_round_trip(void **state) {
+static void options_survive_the_round_trip(void **state)
+{
     (void)state;
     sc_options a = sc_options_default(table), b = a;
     assert_int_equal(sc_options_set(&a, "lambda", "0.1"), SC_OK);
@@ -105,7 +110,8 @@ static void options_survive_the_round_trip(void **state) {
     json_decref(o);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(getters_name_key_expected_and_found),
         cmocka_unit_test(bad_text_is_located),

@@ -9,12 +9,14 @@
 
 static sc_device *one;
 
-static int make_device(void **state) {
+static int make_device(void **state)
+{
     (void)state;
     return sc_device_create_cpu(&one, 1);
 }
 
-static int free_device(void **state) {
+static int free_device(void **state)
+{
     (void)state;
     sc_device_free(one);
     return 0;
@@ -23,7 +25,8 @@ static int free_device(void **state) {
 static const int64_t sizes[] = {1, 2, 3, 7, 64, 4095, 4097, 20011};
 #define SIZES (int)(sizeof sizes / sizeof *sizes)
 
-static void vector_kernels_equal_their_twins(void **state) {
+static void vector_kernels_equal_their_twins(void **state)
+{
     (void)state;
     const sc_kernels *k = one->kernels;
     for (int s = 0; s < SIZES; s++) {
@@ -46,7 +49,8 @@ static void vector_kernels_equal_their_twins(void **state) {
     }
 }
 
-static void elementwise_kernels_work_in_place(void **state) {
+static void elementwise_kernels_work_in_place(void **state)
+{
     (void)state;
     const sc_kernels *k = one->kernels;
     int64_t n = 4099;
@@ -63,7 +67,8 @@ static void elementwise_kernels_work_in_place(void **state) {
     sc_free(x), sc_free(y), sc_free(z);
 }
 
-static void complex_kernels_equal_their_twins(void **state) {
+static void complex_kernels_equal_their_twins(void **state)
+{
     (void)state;
     const sc_kernels *k = one->kernels;
     for (int s = 0; s < SIZES; s++) {
@@ -97,7 +102,8 @@ static void complex_kernels_equal_their_twins(void **state) {
     }
 }
 
-static void zero_shrinks_to_zero_even_without_a_threshold(void **state) {
+static void zero_shrinks_to_zero_even_without_a_threshold(void **state)
+{
     (void)state;
     sc_c32 x[3] = {0, 0, 0}, z[3] = {1, 1, 1};
     one->kernels->soft(one, z, x, 0, 3);
@@ -106,7 +112,8 @@ static void zero_shrinks_to_zero_even_without_a_threshold(void **state) {
     assert_true(z[0] == 0 && z[1] == 0 && z[2] == 0);
 }
 
-static void coils_equal_their_twin_and_adjoint(void **state) {
+static void coils_equal_their_twin_and_adjoint(void **state)
+{
     (void)state;
     const int64_t n = 1009;
     for (int sets = 1; sets <= 2; sets++)
@@ -132,7 +139,8 @@ static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 2}, {1, 1, 9}, {1, 5, 7},
                                     {1, 6, 1}, {3, 4, 5}, {2, 1, 3}, {7, 33, 129}};
 #define SHAPES (int)(sizeof shapes / sizeof *shapes)
 
-static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim) {
+static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim)
+{
     int64_t n = 1, step = 1;
     for (int a = 0; a < d; a++)
         n *= dim[a];
@@ -143,7 +151,8 @@ static void naive_gradient(sc_c32 *g, const sc_c32 *x, int d, const int64_t *dim
     }
 }
 
-static void gradient_equals_its_twin_and_adjoint(void **state) {
+static void gradient_equals_its_twin_and_adjoint(void **state)
+{
     (void)state;
     for (int s = 0; s < SHAPES; s++)
         for (int d = 1; d <= 3; d++) {
@@ -177,7 +186,8 @@ static const struct {
 };
 
 static void naive_wavelet(sc_c32 *z, const sc_c32 *x, const float *low, int taps, int64_t outer,
-                          int64_t length, int64_t inner_n) {
+                          int64_t length, int64_t inner_n)
+{
     for (int64_t o = 0; o < outer; o++)
         for (int64_t j = 0; j < length; j++)
             for (int64_t i = 0; i < inner_n; i++) {
@@ -192,7 +202,8 @@ static void naive_wavelet(sc_c32 *z, const sc_c32 *x, const float *low, int taps
             }
 }
 
-static void wavelet_is_orthogonal_and_equals_its_twin(void **state) {
+static void wavelet_is_orthogonal_and_equals_its_twin(void **state)
+{
     (void)state;
     static const int64_t cases[][3] = {{1, 2, 1},  {3, 4, 1},   {1, 6, 5},
                                        {2, 16, 3}, {5, 130, 1}, {1, 64, 33}};
@@ -217,7 +228,8 @@ static void wavelet_is_orthogonal_and_equals_its_twin(void **state) {
         }
 }
 
-static void reductions_equal_double_sums(void **state) {
+static void reductions_equal_double_sums(void **state)
+{
     (void)state;
     for (int s = 0; s < SIZES; s++) {
         int64_t n = sizes[s];
@@ -237,7 +249,8 @@ static void reductions_equal_double_sums(void **state) {
     }
 }
 
-static void reductions_are_good_over_many_blocks(void **state) {
+static void reductions_are_good_over_many_blocks(void **state)
+{
     (void)state; /* more than the 1024 blocks of one group */
     int64_t n = 4096 * 1024 + 4096 * 3 + 17;
     float *x = random_floats(n, 1);
@@ -249,7 +262,8 @@ static void reductions_are_good_over_many_blocks(void **state) {
 }
 
 static void naive_gemm(float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
-                       bool ta, bool tb, float alpha, float beta) {
+                       bool ta, bool tb, float alpha, float beta)
+{
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             double sum = 0;
@@ -260,7 +274,8 @@ static void naive_gemm(float *c, const float *a, const float *b, int64_t m, int6
         }
 }
 
-static void sgemm_equals_its_twin_in_all_transpositions(void **state) {
+static void sgemm_equals_its_twin_in_all_transpositions(void **state)
+{
     (void)state;
     static const int64_t cases[][3] = {{1, 1, 1},      {3, 5, 7},      {17, 1, 9},
                                        {1025, 13, 33}, {11, 1030, 21}, {513, 513, 5}};
@@ -277,7 +292,8 @@ static void sgemm_equals_its_twin_in_all_transpositions(void **state) {
 }
 
 /* Run every kernel into one buffer that holds all results. */
-static void run_all(const sc_device *device, float *out) {
+static void run_all(const sc_device *device, float *out)
+{
     const sc_kernels *k = device->kernels;
     const int64_t n = 4 * 150 * 90, dim[] = {4, 150, 90};
     sc_c32 *x = random_complex(3 * n, 1), *y = random_complex(3 * n, 2);
@@ -309,7 +325,8 @@ static void run_all(const sc_device *device, float *out) {
     sc_free(x), sc_free(y), sc_free(weight);
 }
 
-static void results_do_not_depend_on_the_number_of_threads(void **state) {
+static void results_do_not_depend_on_the_number_of_threads(void **state)
+{
     (void)state;
     int64_t floats = 16 * 6 * 4 * 150 * 90;
     float *first, *other;
@@ -326,7 +343,8 @@ static void results_do_not_depend_on_the_number_of_threads(void **state) {
     sc_free(first), sc_free(other);
 }
 
-static void device_memory_is_zeroed_and_checked(void **state) {
+static void device_memory_is_zeroed_and_checked(void **state)
+{
     (void)state;
     float *x;
     assert_int_equal(SC_DEVICE_ALLOC(one, &x, 1000), SC_OK);
@@ -341,7 +359,8 @@ static void device_memory_is_zeroed_and_checked(void **state) {
     sc_device_free(NULL);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_kernels_equal_their_twins),
         cmocka_unit_test(elementwise_kernels_work_in_place),

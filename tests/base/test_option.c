@@ -10,7 +10,8 @@ static const sc_option table[] = {
     {0},
 };
 
-static void defaults_come_from_the_table(void **state) {
+static void defaults_come_from_the_table(void **state)
+{
     (void)state;
     sc_options o = sc_options_default(table);
     assert_true(sc_options_get(&o, "iterations") == 30);
@@ -19,7 +20,8 @@ static void defaults_come_from_the_table(void **state) {
     assert_true(sc_options_get(&o, "filter") == 1);
 }
 
-static void good_values_are_taken(void **state) {
+static void good_values_are_taken(void **state)
+{
     (void)state;
     sc_options o = sc_options_default(table);
     assert_int_equal(sc_options_set(&o, "iterations", "1000"), SC_OK);
@@ -34,7 +36,8 @@ static void good_values_are_taken(void **state) {
     assert_true(sc_options_get(&o, "warm") == 1);
 }
 
-static void bad_values_are_named_and_change_nothing(void **state) {
+static void bad_values_are_named_and_change_nothing(void **state)
+{
     (void)state;
     static const struct {
         const char *key, *value, *message;
@@ -57,7 +60,8 @@ static void bad_values_are_named_and_change_nothing(void **state) {
     assert_memory_equal(&o, &before, sizeof o);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_come_from_the_table),
         cmocka_unit_test(good_values_are_taken),

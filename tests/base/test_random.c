@@ -6,7 +6,8 @@
 #include "check.h"
 #include <math.h>
 
-static void philox_gives_the_published_answers(void **state) {
+static void philox_gives_the_published_answers(void **state)
+{
     (void)state;
     static const struct {
         uint32_t counter[4], key[2], out[4];
@@ -32,7 +33,8 @@ static void philox_gives_the_published_answers(void **state) {
     }
 }
 
-static void normals_follow_from_the_bits(void **state) {
+static void normals_follow_from_the_bits(void **state)
+{
     (void)state;
     static const double published[4] = {0.38040059, -0.29627795, -0.24923348, -1.00383721};
     float z[4];
@@ -48,7 +50,8 @@ static void normals_follow_from_the_bits(void **state) {
     }
 }
 
-static void any_part_can_be_drawn_again_alone(void **state) {
+static void any_part_can_be_drawn_again_alone(void **state)
+{
     (void)state;
     float many[1003], few[5];
     sc_key key = {.seed = 0xfedcba9876543210u, .slice = 4, .sample = 9};
@@ -62,7 +65,8 @@ static void any_part_can_be_drawn_again_alone(void **state) {
     }
 }
 
-static void streams_differ_in_every_part_of_the_key(void **state) {
+static void streams_differ_in_every_part_of_the_key(void **state)
+{
     (void)state;
     const sc_key base = {.seed = 7, .slice = 1, .sample = 1};
     const sc_key keys[] = {{.seed = 7, .slice = 1, .sample = 1},
@@ -80,7 +84,8 @@ static void streams_differ_in_every_part_of_the_key(void **state) {
     }
 }
 
-static void normals_have_the_moments_of_normals(void **state) {
+static void normals_have_the_moments_of_normals(void **state)
+{
     (void)state; /* bounds of 4 standard errors */
     const int64_t n = 1000000;
     float *z;
@@ -101,7 +106,8 @@ static void normals_have_the_moments_of_normals(void **state) {
     sc_free(z);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_the_published_answers),
         cmocka_unit_test(normals_follow_from_the_bits),

@@ -4,7 +4,8 @@
 #include "check.h"
 #include <pthread.h>
 
-static void context_is_put_in_front(void **state) {
+static void context_is_put_in_front(void **state)
+{
     (void)state;
     sc_status status = sc_fail(SC_ERR_INPUT, "k-space holds %d NaN", 3);
     status = sc_context(status, "slice %d", 12);
@@ -15,7 +16,8 @@ static void context_is_put_in_front(void **state) {
     assert_string_equal(sc_message(), "scan.h5: slice 12: k-space holds 3 NaN");
 }
 
-static void long_messages_are_cut_not_overrun(void **state) {
+static void long_messages_are_cut_not_overrun(void **state)
+{
     (void)state;
     char text[5000];
     memset(text, 'x', sizeof text - 1);
@@ -29,13 +31,15 @@ static void long_messages_are_cut_not_overrun(void **state) {
     assert_true(strlen(sc_message()) < sizeof text - 1);
 }
 
-static void *fail_elsewhere(void *unused) {
+static void *fail_elsewhere(void *unused)
+{
     (void)unused;
     (void)sc_fail(SC_ERR_IO, "elsewhere");
     return NULL;
 }
 
-static void each_thread_has_its_message(void **state) {
+static void each_thread_has_its_message(void **state)
+{
     (void)state;
     pthread_t thread;
     (void)sc_fail(SC_ERR_IO, "here");
@@ -44,7 +48,8 @@ static void each_thread_has_its_message(void **state) {
     assert_string_equal(sc_message(), "here");
 }
 
-static void codes_map_to_names_and_exits(void **state) {
+static void codes_map_to_names_and_exits(void **state)
+{
     (void)state;
     const int exits[] = {0, 1, 1, 1, 1, 2, 1, 1, 130, 4};
     for (int code = SC_OK; code <= SC_ERR_INTERNAL; code++) {
@@ -53,7 +58,8 @@ static void codes_map_to_names_and_exits(void **state) {
     }
 }
 
-static sc_status passes_on(int *cleaned) {
+static sc_status passes_on(int *cleaned)
+{
     sc_status status;
     SC_TRY(SC_OK);
     SC_TRY(sc_fail(SC_ERR_NUMERIC, "stop"));
@@ -63,24 +69,28 @@ cleanup:
     return status;
 }
 
-static void try_goes_to_cleanup(void **state) {
+static void try_goes_to_cleanup(void **state)
+{
     (void)state;
     int cleaned = 0;
     assert_int_equal(passes_on(&cleaned), SC_ERR_NUMERIC);
     assert_int_equal(cleaned, 1);
 }
 
-static bool yes(void *self) {
+static bool yes(void *self)
+{
     (void)self;
     return true;
 }
 
-static void note(void *self, const char *phase, double done, double total) {
+static void note(void *self, const char *phase, double done, double total)
+{
     assert_string_equal(phase, "slices");
     *(double *)self = done / total;
 }
 
-static void progress_reports_or_cancels(void **state) {
+static void progress_reports_or_cancels(void **state)
+{
     (void)state;
     double fraction = 0;
     const sc_progress reporting = {.self = &fraction, .report = note};
@@ -92,11 +102,13 @@ static void progress_reports_or_cancels(void **state) {
     assert_true(fraction == 0.5);
 }
 
-static void keep(void *self, sc_log_level level, const char *message) {
+static void keep(void *self, sc_log_level level, const char *message)
+{
     snprintf(self, 64, "%d %s", level, message);
 }
 
-static void log_goes_to_the_sink_or_nowhere(void **state) {
+static void log_goes_to_the_sink_or_nowhere(void **state)
+{
     (void)state;
     char text[64] = "";
     sc_log(SC_LOG_INFO, "lost");
@@ -107,7 +119,8 @@ static void log_goes_to_the_sink_or_nowhere(void **state) {
     assert_string_equal(text, "2 kept 7");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(context_is_put_in_front),
         cmocka_unit_test(long_messages_are_cut_not_overrun),

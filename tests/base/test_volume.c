@@ -5,7 +5,8 @@
 #include "check.h"
 #include <math.h>
 
-static void first_voxel_lies_half_a_field_of_view_before_the_centre(void **state) {
+static void first_voxel_lies_half_a_field_of_view_before_the_centre(void **state)
+{
     (void)state;
     const double centre[3] = {10, -20, 30}, r[3] = {0, 1, 0}, p[3] = {0, 0, -1};
     sc_geometry g;
@@ -19,7 +20,8 @@ static void first_voxel_lies_half_a_field_of_view_before_the_centre(void **state
     sc_geometry_free(&g);
 }
 
-static void odd_sizes_and_oblong_voxels_use_the_integer_centre(void **state) {
+static void odd_sizes_and_oblong_voxels_use_the_integer_centre(void **state)
+{
     (void)state;
     const double centre[3] = {0, 0, 0}, r[3] = {1, 0, 0}, p[3] = {0, 1, 0};
     sc_geometry g;
@@ -29,7 +31,8 @@ static void odd_sizes_and_oblong_voxels_use_the_integer_centre(void **state) {
     sc_geometry_free(&g);
 }
 
-static void centre_voxel_maps_back_to_the_centre(void **state) {
+static void centre_voxel_maps_back_to_the_centre(void **state)
+{
     (void)state; /* oblique, several slices, directions good only to float precision */
     const double c = cos(0.3), s = sin(0.3);
     const double r[3] = {(float)c, (float)s, 0}, p[3] = {(float)-s, (float)c, 0};
@@ -58,7 +61,8 @@ static void centre_voxel_maps_back_to_the_centre(void **state) {
     sc_geometry_free(NULL);
 }
 
-static void bad_facts_are_refused(void **state) {
+static void bad_facts_are_refused(void **state)
+{
     (void)state;
     double centre[3] = {0, 0, 0};
     const double r[3] = {1, 0, 0}, p[3] = {0, 1, 0}, skew[3] = {0.01, 1, 0}, nan3[3] = {NAN, 1, 0};
@@ -80,7 +84,8 @@ static void bad_facts_are_refused(void **state) {
     assert_null(g.slice_position);
 }
 
-static void a_cleared_header_says_nothing(void **state) {
+static void a_cleared_header_says_nothing(void **state)
+{
     (void)state;
     sc_scan scan = {.slices = 1};
     sc_header_clear(&scan.header);
@@ -96,7 +101,8 @@ static void a_cleared_header_says_nothing(void **state) {
     sc_volume_free(NULL);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_voxel_lies_half_a_field_of_view_before_the_centre),
         cmocka_unit_test(odd_sizes_and_oblong_voxels_use_the_integer_centre),
