@@ -39,7 +39,8 @@ static sc_status plan_levels(sc_diffusion *run)
     double last = option(run, "sigma-end") * run->problem->sigma;
     SC_TRY(sc_diffusion_sense_start(run, option(run, "spread")));
     if (first == 0)
-        first = 0.1;
+        SC_TRY(sc_gaussian_step_spread(run->gaussian, &first, option(run, "spread"), run->key,
+                                       run->solve));
     first = fmin(first, run->score->sde.sigma_max);
     sc_diffusion_levels(run, fmax(first, last), last);
 cleanup:

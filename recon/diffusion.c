@@ -89,8 +89,8 @@ static sc_status keep(sc_array *samples, sc_diffusion *run, int first)
     int64_t values = run->samples * run->n, pixels = problem->ny * problem->nx;
     int64_t images = (int64_t)run->samples * problem->sets;
     int parts = problem->A->domain.dtype == SC_C32 ? 2 : 1;
-    sc_status status = device->kernels->download(device, run->host, run->x,
-                                                 (size_t)values * sizeof(float));
+    sc_status status =
+        device->kernels->download(device, run->host, run->x, (size_t)values * sizeof(float));
     if (status != SC_OK)
         return status;
     float *out = (float *)((sc_c32 *)samples->data + (int64_t)first * problem->sets * pixels);
@@ -111,8 +111,8 @@ static sc_status residual(sc_estimate *estimate, sc_diffusion *run)
     const float *mean = estimate->mean.data;
     for (int64_t e = 0; e < run->n; e++)
         run->host[e] = mean[parts == 2 ? e : 2 * e];
-    sc_status status = device->kernels->upload(device, run->x, run->host,
-                                               (size_t)run->n * sizeof(float));
+    sc_status status =
+        device->kernels->upload(device, run->x, run->host, (size_t)run->n * sizeof(float));
     if (status != SC_OK)
         return status;
     estimate->residual = sc_gaussian_step_residual(run->gaussian, run->x);
@@ -224,8 +224,7 @@ sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r)
 {
     sc_status status = SC_OK;
     for (int i = 0; i < run->samples; i++)
-        SC_TRY(sc_gaussian_step_mean(run->gaussian, d + i * run->n, d + i * run->n, r,
-                                     run->solve));
+        SC_TRY(sc_gaussian_step_mean(run->gaussian, d + i * run->n, d + i * run->n, r, run->solve));
 cleanup:
     return status;
 }

@@ -19,14 +19,14 @@ typedef struct sc_diffusion sc_diffusion;
 typedef sc_status sc_diffusion_piece(sc_diffusion *run, int level);
 
 typedef struct {
-    const char *name;          /* phase for the progress report */
-    bool random;               /* results differ between samples: option "samples" exists */
+    const char *name; /* phase for the progress report */
+    bool random;      /* results differ between samples: option "samples" exists */
     sc_status (*plan)(sc_diffusion *run); /* once: run->sigma, run->initial; levels by "levels" */
-    sc_diffusion_piece *start;     /* x at sigma[0] (level 0) */
-    sc_diffusion_piece *predictor; /* at level k */
+    sc_diffusion_piece *start;            /* x at sigma[0] (level 0) */
+    sc_diffusion_piece *predictor;        /* at level k */
     sc_diffusion_piece *data;
     sc_diffusion_piece *corrector;
-    sc_diffusion_piece *finish;    /* x: result (level = levels) */
+    sc_diffusion_piece *finish; /* x: result (level = levels) */
 } sc_diffusion_pieces;
 
 struct sc_diffusion {
@@ -34,20 +34,20 @@ struct sc_diffusion {
     const sc_problem *problem;
     const sc_score *score;
     const sc_options *options;
-    sc_key key;    /* of sample 0 of this batch */
-    int samples;   /* in this batch */
-    int64_t n;     /* real components of one sample */
+    sc_key key;  /* of sample 0 of this batch */
+    int samples; /* in this batch */
+    int64_t n;   /* real components of one sample */
     int levels;
     double *sigma; /* (levels + 1) */
     sc_gaussian_step *gaussian;
     sc_solve solve; /* of every data step */
 
-    float *initial; /* (n) device: where a warm start begins, zero until plan fills it */
-    float *x;       /* (samples, n) device: the state */
-    float *d;       /* (samples, n) device: denoised, or what a piece leaves for the next */
-    float *z;       /* (samples, n) device: noise */
-    float *host;    /* (2, samples, n) host: in and out of the score */
-    double *host_sigma; /* (samples * sets) */
+    float *initial;      /* (n) device: where a warm start begins, zero until plan fills it */
+    float *x;            /* (samples, n) device: the state */
+    float *d;            /* (samples, n) device: denoised, or what a piece leaves for the next */
+    float *z;            /* (samples, n) device: noise */
+    float *host;         /* (2, samples, n) host: in and out of the score */
+    double *host_sigma;  /* (samples * sets) */
     int64_t evaluations; /* of the score, counted per sample */
 };
 
@@ -83,17 +83,26 @@ void sc_diffusion_axpby(sc_diffusion *run, float *z, double a, const float *x, d
 
 /* Options that several tables share. */
 #define SC_OPTION_SAMPLES                                                                          \
-    {"samples", SC_OPT_INT, "", 1, 10000, 1, NULL,                                                 \
-     "number of samples: their mean and standard deviation are written"}
+    {                                                                                              \
+        "samples", SC_OPT_INT, "", 1, 10000, 1, NULL,                                              \
+            "number of samples: their mean and standard deviation are written"                     \
+    }
 #define SC_OPTION_BATCH                                                                            \
-    {"batch", SC_OPT_INT, "", 0, 1024, 0, NULL,                                                    \
-     "samples that run together; 0: as many as make up about 64 Ki values. Results do not depend " \
-     "on it"}
+    {                                                                                              \
+        "batch", SC_OPT_INT, "", 0, 1024, 0, NULL,                                                 \
+            "samples that run together; 0: as many as make up about 64 Ki values. Results do not " \
+            "depend "                                                                              \
+            "on it"                                                                                \
+    }
 #define SC_OPTION_CG(standard)                                                                     \
-    {"cg", SC_OPT_INT, "", 1, 500, standard, NULL,                                                 \
-     "conjugate gradient iterations of a data step, at most"}
+    {                                                                                              \
+        "cg", SC_OPT_INT, "", 1, 500, standard, NULL,                                              \
+            "conjugate gradient iterations of a data step, at most"                                \
+    }
 #define SC_OPTION_SPREAD(standard)                                                                 \
-    {"spread", SC_OPT_REAL, "image units", 1e-6, 1e6, standard, NULL,                              \
-     "standard deviation per component that images have under the prior"}
+    {                                                                                              \
+        "spread", SC_OPT_REAL, "image units", 1e-6, 1e6, standard, NULL,                           \
+            "standard deviation per component that images have under the prior"                    \
+    }
 
 #endif

@@ -45,8 +45,7 @@ sc_status sc_gaussian_step_solve(sc_gaussian_step *s, float *x, const float *rhs
     sc_cg_options options = {
         .a = kappa, .b = 1, .iterations = solve.iterations, .tolerance = solve.tolerance};
     sc_cg_result result = {0};
-    sc_status status =
-        sc_cg_solve(x, rhs, s->problem->A, &options, true, &s->cg, &result, NULL);
+    sc_status status = sc_cg_solve(x, rhs, s->problem->A, &options, true, &s->cg, &result, NULL);
     s->applications += result.applications;
     return status;
 }
@@ -73,6 +72,50 @@ static void data_noise(sc_gaussian_step *s, sc_key key, uint32_t index)
     const sc_device *device = s->problem->device;
     device->kernels->normal(device, s->data, s->m, key, SC_DRAW_LIKELIHOOD_DATA, index);
     sc_op_adjoint(s->problem->A, s->image, s->data, s->cg.op_work);
+}
+
+enum { SPREAD_INDEX = (1 << 20) - 1 };
+
+/* sqrt of the mean square of x (n) over the support */
+static sc_status support_rms(sc_gaussian_step *s, double *rms, const float *x)
+{
+    const sc_problem *problem = s->problem;
+    sc_status status = SC_OK;
+    float *host = NULL;
+    int64_t pixels = problem->ny * problem->nx, parts = s->n / (pixels * problem->sets);
+    double square = 0, count = 0;
+    SC_TRY(SC_ALLOC(&host, s->n, "image"));
+    SC_TRY(
+        problem->device->kernels->download(problem->device, host, x, (size_t)s->n * sizeof *host));
+    for (int64_t e = 0; e < s->n; e++)
+        if (!problem->support || problem->support[e / parts % pixels] > 0) {
+            square += (double)host[e] * host[e];
+            count++;
+        }
+    *rms = count > 0 ? sqrt(square / count) : 0;
+cleanup:
+    sc_free(host);
+    return status;
+}
+
+sc_status sc_gaussian_step_spread(sc_gaussian_step *s, double *std, double r, sc_key key,
+                                  sc_solve solve)
+{
+    sc_status status = SC_OK;
+    const sc_device *device = s->problem->device;
+    float *e = NULL;
+    double sigma_y = s->problem->sigma, kappa = r * r / (sigma_y * sigma_y);
+    SC_TRY(SC_DEVICE_ALLOC(device, &e, s->n));
+    /* C^(1/2) noise = (kappa A^H A + I)^-1 (r n2 + kappa sigma_y A^H n1) */
+    device->kernels->normal(device, s->rhs, s->n, key, SC_DRAW_LIKELIHOOD_IMAGE, SPREAD_INDEX);
+    data_noise(s, key, SPREAD_INDEX);
+    device->kernels->axpby(device, s->rhs, (float)r, s->rhs, (float)(kappa * sigma_y), s->image,
+                           s->n);
+    SC_TRY(sc_gaussian_step_solve(s, e, s->rhs, kappa, solve));
+    SC_TRY(support_rms(s, std, e));
+cleanup:
+    sc_device_release(device, e);
+    return status;
 }
 
 sc_status sc_gaussian_step_draw(sc_gaussian_step *s, float *x, const float *centre, double r,

@@ -52,6 +52,12 @@ sc_status sc_gaussian_step_mean_of(sc_gaussian_step *step, float *x, const float
 sc_status sc_gaussian_step_draw(sc_gaussian_step *step, float *x, const float *centre, double r,
                                 sc_key key, uint32_t index, sc_solve solve);
 
+/* *std: standard deviation per component that the posterior has on average inside the problem's
+ * support, sqrt(tr C / n), from one draw of noise pushed through C: how wrong the mean is if
+ * images are N(centre, r^2). The draw is the last of its kind (index 2^20 - 1). */
+sc_status sc_gaussian_step_spread(sc_gaussian_step *step, double *std, double r, sc_key key,
+                                  sc_solve solve);
+
 /* Preconditioned Langevin step of length gamma for p(x | y) with the denoised image d = D(x,
  * sigma) of x (REFERENCE 4.10): with M = (A^H A / sigma_y^2 + I / sigma^2)^-1,
  * x <- x + gamma M (A^H (y - A x) / sigma_y^2 + (d - x) / sigma^2) + sqrt(2 gamma) M^{1/2} z. */

@@ -76,8 +76,8 @@ static sc_status direction(sc_diffusion *run, double sigma)
     sc_status status = SC_OK;
     SC_TRY(sc_diffusion_denoise(run, run->d, run->x, sigma));
     if (option(run, "data") == DATA_LIKELIHOOD)
-        SC_TRY(sc_diffusion_condition(run, run->d,
-                                      sc_diffusion_spread(sigma, option(run, "spread"))));
+        SC_TRY(
+            sc_diffusion_condition(run, run->d, sc_diffusion_spread(sigma, option(run, "spread"))));
     sc_diffusion_axpby(run, run->d, 1, run->d, -1, run->x);
 cleanup:
     return status;

@@ -62,8 +62,8 @@ static sc_status start(sc_diffusion *run, int level)
     for (int i = 0; i < run->samples; i++, key.sample++) {
         float *x = run->x + i * run->n;
         device->kernels->fill(device, x, 0, run->n);
-        SC_TRY(sc_gaussian_step_draw(run->gaussian, x, NULL, run->sigma[level], key, 0,
-                                     run->solve));
+        SC_TRY(
+            sc_gaussian_step_draw(run->gaussian, x, NULL, run->sigma[level], key, 0, run->solve));
     }
 cleanup:
     return status;

@@ -17,8 +17,7 @@ static double magnitude(const sc_c32 *sample /* (set, pixels) */, int64_t sets, 
 }
 
 /* two passes: the spread of the samples may be far smaller than their mean */
-static double deviation(const sc_c32 *x, int64_t count, int64_t sets, int64_t pixels,
-                        int64_t pixel)
+static double deviation(const sc_c32 *x, int64_t count, int64_t sets, int64_t pixels, int64_t pixel)
 {
     double mean = 0, square = 0;
     for (int64_t i = 0; i < count; i++)
@@ -78,8 +77,7 @@ sc_status sc_uncertainty_quantile(sc_array *quantile, const sc_array *samples, d
             value[i] = magnitude(x + i * sets * pixels, sets, pixels, p);
         qsort(value, (size_t)count, sizeof *value, ascending);
         double between = place - (double)low;
-        ((float *)quantile->data)[p] =
-            (float)((1 - between) * value[low] + between * value[high]);
+        ((float *)quantile->data)[p] = (float)((1 - between) * value[low] + between * value[high]);
     }
 cleanup:
     sc_free(value);

@@ -7,17 +7,18 @@
 #ifndef SC_TESTS_SAMPLER_TEST_H
 #define SC_TESTS_SAMPLER_TEST_H
 
+#include "base/memory.h"
+#include "recon/problem.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include "base/memory.h"
-#include "recon/problem.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h> /* after the four that it needs */
 
 enum { D = 8, M = 16 }; /* real components of one image and of its data */
 
@@ -212,8 +213,14 @@ static inline void problem_create(sc_problem *problem, sc_device *device, int co
                      .adjoint = copies_adjoint,
                      .normal = copies_normal,
                      .destroy = copies_destroy};
-    *problem = (sc_problem){.device = device, .A = &op->op, .sigma = sigma, .sets = copies,
-                            .ny = 2, .nx = 2, .scale = 1, .measured = 4 * (int64_t)copies};
+    *problem = (sc_problem){.device = device,
+                            .A = &op->op,
+                            .sigma = sigma,
+                            .sets = copies,
+                            .ny = 2,
+                            .nx = 2,
+                            .scale = 1,
+                            .measured = 4 * (int64_t)copies};
     const float truth[D] = {0.9f, -0.4f, 0.2f, 0.5f, -0.7f, 0.3f, 1.1f, 0.1f};
     float y[M], noise[M], *all = NULL;
     sc_random_normal(noise, M, (sc_key){7, 0, 0}, SC_DRAW_TEST, 0);
@@ -386,8 +393,8 @@ static inline void assert_law(const law *found, const law *expected, int copies,
             worst_cov = fmax(worst_cov, error / sqrt(v * w));
         }
     }
-    print_message("%s: worst mean error %.4f std, covariance error %.4f (4 SE: %.4f, %.4f)\n",
-                  what, worst_mean, worst_cov, 4 / sqrt(copies), 4 * sqrt(2.0 / copies));
+    print_message("%s: worst mean error %.4f std, covariance error %.4f (4 SE: %.4f, %.4f)\n", what,
+                  worst_mean, worst_cov, 4 / sqrt(copies), 4 * sqrt(2.0 / copies));
     if (bad)
         fail_msg("%s: %d entries outside", what, bad);
 }

@@ -64,8 +64,8 @@ static void mean_contracts_to_the_posterior_mean(void **state)
     recursion(&x, &prior, 200, 5, 0.01, 1, 0.5, &problem);
     for (int i = 0; i < D; i++) {
         double e = fabs(x.mean[i] - post.mean[i]) / sqrt(post.cov[i * (D + 1)]);
-        print_message("component %d: mean off by %.4f std, variance %.3f of the posterior's\n", i, e,
-                      x.cov[i * (D + 1)] / post.cov[i * (D + 1)]);
+        print_message("component %d: mean off by %.4f std, variance %.3f of the posterior's\n", i,
+                      e, x.cov[i * (D + 1)] / post.cov[i * (D + 1)]);
         assert_true(e < 0.1);
     }
     problem_free(&problem);

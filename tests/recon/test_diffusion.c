@@ -121,9 +121,9 @@ static void a_run_can_be_cancelled(void **state)
         sc_options options = sc_options_default(sampling[m]->options);
         sc_estimate e = {0};
         asked = 0;
-        assert_int_equal(sampling[m]->run(&e, &f.problem, f.score, &options, (sc_key){1, 0, 0},
-                                          &progress),
-                         SC_ERR_CANCELLED);
+        assert_int_equal(
+            sampling[m]->run(&e, &f.problem, f.score, &options, (sc_key){1, 0, 0}, &progress),
+            SC_ERR_CANCELLED);
         assert_null(e.mean.data);
         assert_null(e.samples.data);
     }
@@ -144,13 +144,12 @@ static void what_is_not_finite_is_said(void **state)
     (void)state;
     fixture f;
     begin(&f, 1, 1);
-    const sc_score bad = {.name = "bad", .channels = 2, .denoise = broken,
-                          .sde = {SC_SDE_VE, 0.01, 50, 0, 0}};
+    const sc_score bad = {
+        .name = "bad", .channels = 2, .denoise = broken, .sde = {SC_SDE_VE, 0.01, 50, 0, 0}};
     sc_options options = sc_options_default(sc_method_dds.options);
     sc_estimate e = {0};
-    assert_int_equal(
-        sc_method_dds.run(&e, &f.problem, &bad, &options, (sc_key){1, 0, 0}, NULL),
-        SC_ERR_NUMERIC);
+    assert_int_equal(sc_method_dds.run(&e, &f.problem, &bad, &options, (sc_key){1, 0, 0}, NULL),
+                     SC_ERR_NUMERIC);
     assert_non_null(strstr(sc_message(), "finite"));
     assert_null(e.mean.data);
     end(&f);
@@ -165,9 +164,8 @@ static void a_prior_for_real_images_is_refused_for_complex_ones(void **state)
     real.channels = 1;
     sc_options options = sc_options_default(sc_method_dds.options);
     sc_estimate e = {0};
-    assert_int_equal(
-        sc_method_dds.run(&e, &f.problem, &real, &options, (sc_key){1, 0, 0}, NULL),
-        SC_ERR_INPUT);
+    assert_int_equal(sc_method_dds.run(&e, &f.problem, &real, &options, (sc_key){1, 0, 0}, NULL),
+                     SC_ERR_INPUT);
     print_message("%s\n", sc_message());
     assert_non_null(strstr(sc_message(), "channel"));
     end(&f);

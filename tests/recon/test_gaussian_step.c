@@ -2,6 +2,7 @@
  * of one preconditioned Langevin step.
  */
 #include "sampler_test.h"
+
 #include "recon/gaussian_step.h"
 
 enum { COPIES = 10000 };
@@ -83,6 +84,22 @@ static void draws_have_the_posterior_law(void **state)
     end(&f);
 }
 
+/* sqrt(tr C / n); with 80000 components the noise of one draw is below 1 %. */
+static void spread_is_the_root_of_the_mean_variance(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, COPIES);
+    law post;
+    double trace = 0, std = 0;
+    posterior(&post, &f.belief, &f.problem);
+    for (int i = 0; i < D; i++)
+        trace += post.cov[i * (D + 1)];
+    OK(sc_gaussian_step_spread(f.step, &std, r, (sc_key){5, 0, 0}, exactly));
+    assert_true(fabs(std - sqrt(trace / D)) < 0.01 * std);
+    end(&f);
+}
+
 /* From a fixed x: mean x + gamma M g, covariance 2 gamma M. */
 static void langevin_step_has_the_stated_law(void **state)
 {
@@ -138,6 +155,7 @@ int main(void)
         cmocka_unit_test(mean_is_the_dense_solution),
         cmocka_unit_test(no_centre_is_a_centre_of_zero),
         cmocka_unit_test(draws_have_the_posterior_law),
+        cmocka_unit_test(spread_is_the_root_of_the_mean_variance),
         cmocka_unit_test(langevin_step_has_the_stated_law),
         cmocka_unit_test(residual_is_relative_to_the_noise),
     };

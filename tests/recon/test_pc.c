@@ -34,8 +34,8 @@ static sc_status unit_denoise(const sc_score *self, float *d, const float *x, co
     return SC_OK;
 }
 
-static const sc_score unit_score = {.name = "unit", .channels = 2, .denoise = unit_denoise,
-                                    .sde = {SC_SDE_VE, 0.01, 50, 0, 0}};
+static const sc_score unit_score = {
+    .name = "unit", .channels = 2, .denoise = unit_denoise, .sde = {SC_SDE_VE, 0.01, 50, 0, 0}};
 
 /* Nothing is measured; all components of all copies are independent draws of one number. */
 static void predictors_have_the_reference_variances(void **state)

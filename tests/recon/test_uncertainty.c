@@ -1,11 +1,12 @@
 /* Mean, standard deviation and quantiles of samples, against numbers worked out by hand. */
+#include "recon/uncertainty.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include "recon/uncertainty.h"
-#include <math.h>
+
+#include <cmocka.h> /* after the four that it needs */
 
 /* Five samples of one pixel, two sets: magnitudes 5 k (3 k in one set, 4 k i in the other). */
 static void fill(sc_array *samples)
