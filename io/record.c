@@ -101,19 +101,23 @@ static sc_status set(sc_record *record, const char *key, json_t *value)
 
 sc_status sc_record_append(sc_record *record, const char *key, json_t *value)
 {
-    json_t *list = json_object_get(record->root, key);
+    json_t *object, *list;
+    const char *last;
+    sc_status status;
+    SC_TRY(descend(&object, &last, record, key));
+    list = json_object_get(object, last);
     if (!list) {
         list = json_array();
-        if (json_object_set_new(record->root, key, list) != 0) {
-            json_decref(value);
-            return no_memory();
-        }
+        if (json_object_set_new(object, last, list) != 0)
+            SC_TRY(no_memory());
     }
-    if (!json_is_array(list)) {
-        json_decref(value);
-        return sc_fail(SC_ERR_INTERNAL, "run record: \"%s\" is no list", key);
-    }
-    return json_array_append_new(list, value) == 0 ? SC_OK : no_memory();
+    if (!json_is_array(list))
+        SC_TRY(sc_fail(SC_ERR_INTERNAL, "run record: \"%s\" is no list", key));
+    if (json_array_append(list, value) != 0)
+        SC_TRY(no_memory());
+cleanup:
+    json_decref(value); /* the list has its own reference */
+    return status;
 }
 
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }

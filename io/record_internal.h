@@ -9,7 +9,7 @@ struct sc_record {
     json_t *root;
 };
 
-/* Append to a list of the root, which is made; takes `value` (NULL: memory was short). */
+/* Append to the list under a dotted key, which is made; takes `value` (NULL: memory was short). */
 sc_status sc_record_append(sc_record *record, const char *key, json_t *value);
 
 /* A JSON string; bytes that are no UTF-8 become '?'. NULL if memory is short. */

@@ -24,6 +24,8 @@ static void text_is_sorted_json(void **state)
     sc_record *record = make("recon", "seed", 7);
     assert_good(sc_record_set_bool(record, "residual.passed", true));
     assert_good(sc_record_set_number(record, "residual.value", NAN));
+    assert_good(sc_record_add_number(record, "residual.all", 1));
+    assert_good(sc_record_add_number(record, "residual.all", 2.5));
     assert_good(sc_record_set_text(record, "note", "caf\xe9 \"\n"));
     sc_geometry geometry;
     place_stack(&geometry, &planes[0], 2);
@@ -33,7 +35,8 @@ static void text_is_sorted_json(void **state)
     const char *const order[] = {"\"command\": [", "\"scorecon\",", "\"recon\"", "\"cost\"",
                                  "\"seconds\": 114.0", "\"geometry\"", "\"image_position_mm\"",
                                  "\"method\"", "\"annealed\"", "\"first_sigma\": 0.1\n",
-                                 "\"note\": \"caf? \\\"\\n\"", "\"passed\": true", "\"value\": null",
+                                 "\"note\": \"caf? \\\"\\n\"", "\"residual\": {", "\"all\": [", "1.0,", "2.5",
+                                 "\"passed\": true", "\"value\": null",
                                  "\"seed\": 7", "\"version\": \"0.1.0\""};
     const char *at = text;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
