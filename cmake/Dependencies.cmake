@@ -25,7 +25,7 @@ set(SC_DEPENDS_prior PkgConfig::JANSSON PkgConfig::LAPACKE ${DNNL_LIBRARY} m)
 set(SC_DEPENDS_io PkgConfig::HDF5 PkgConfig::XML2 PkgConfig::TIFF PkgConfig::CAIRO
     PkgConfig::JANSSON PkgConfig::ZLIB ${NIFTI2_LIBRARY} ${DCMTK_LIBRARIES} m)
 set(SC_DEPENDS_recon PkgConfig::LAPACKE PkgConfig::OPENBLAS OpenMP::OpenMP_C m)
-set(SC_DEPENDS_protocols PkgConfig::CYAML PkgConfig::JANSSON m)
+set(SC_DEPENDS_protocols OpenMP::OpenMP_C PkgConfig::CYAML PkgConfig::JANSSON m)
 set(SC_DEPENDS_cli PkgConfig::JANSSON m)
 set(SC_INCLUDES_io ${NIFTI_INCLUDE} ${DCMTK_INCLUDE_DIRS})
 set(SC_INCLUDES_base ${DNNL_INCLUDE})

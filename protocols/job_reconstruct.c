@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "protocols/job_internal.h"
 #include "recon/uncertainty.h"
-#include <assert.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,7 +155,6 @@ sc_status sc_job_reconstruct(sc_running *run)
     int threads = workers > 1 ? 1 : run->threads;
     sc_progress quiet = {(void *)run->job->progress, NULL, cancelled};
     const sc_progress *inner = !run->job->progress ? NULL : run->planes == 1 ? run->job->progress : &quiet;
-    const sc_planes *p = &run->calibration.planes;
     sc_array volume;
     sc_status status = sc_finish_volume(&volume, SC_F32, &run->scan, &run->calibration);
     if (status != SC_OK)
@@ -168,7 +166,6 @@ sc_status sc_job_reconstruct(sc_running *run)
         return status;
     run->series.geometry = &run->geometry;
     run->series.header = &run->scan.header;
-    assert(p->count > 0);
 #pragma omp parallel num_threads(workers)
     work(run, &q, threads, inner);
     return q.status == SC_OK ? SC_OK : sc_fail(q.status, "%s", q.message);

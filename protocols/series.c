@@ -128,7 +128,7 @@ static sc_status write_frames(const sc_series *series, sc_outdir *outdir, bool n
     sc_status status = SC_OK;
     sc_volume volume = {.geometry = *series->geometry};
     for (int64_t frame = 0; frame < series->frames; frame++) {
-        char name[32];
+        char name[64];
         const char *path;
         SC_TRY(sc_series_magnitude(&volume.data, series, frame));
         if (nifti) {
