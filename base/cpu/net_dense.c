@@ -164,20 +164,67 @@ void sc_cpu_embed(const sc_device *device, float *y, const float *label, const f
         }
 }
 
-static float activate(float x, int silu) { return silu ? x * sc_sigmoid(x) : x; }
+/* Linear layers see vectors of a few hundred, one an image: tiles of inputs are activated once and
+ * used for all outputs. */
+#define TILE 512
+
+SC_CLONES static void activate(float *restrict a, float *restrict slope, const float *restrict x,
+                               int n, int silu)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        float s = sc_sigmoid(x[i]);
+        a[i] = silu ? x[i] * s : x[i];
+        slope[i] = silu ? sc_silu_slope(x[i], s) : 1.f;
+    }
+}
+
+SC_CLONES static float dot(const float *restrict a, const float *restrict b, int n)
+{
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return (float)sum;
+}
 
 void sc_cpu_linear_forward(const sc_device *device, float *y, const float *x, const float *weight,
                            const float *bias, int n, int in, int out, int silu)
 {
     (void)device;
-    for (int i = 0; i < n; i++)
-        for (int o = 0; o < out; o++) {
-            double sum = bias[o];
-            const float *w = weight + (int64_t)o * in, *u = x + (int64_t)i * in;
-            for (int j = 0; j < in; j++)
-                sum += (double)w[j] * activate(u[j], silu);
-            y[(int64_t)i * out + o] = (float)sum;
+    float a[TILE], slope[TILE];
+    for (int i = 0; i < n; i++, x += in, y += out) {
+        memcpy(y, bias, sizeof *y * (size_t)out);
+        for (int j = 0; j < in; j += TILE) {
+            int size = in - j < TILE ? in - j : TILE;
+            activate(a, slope, x + j, size, silu);
+            for (int o = 0; o < out; o++)
+                y[o] += dot(a, weight + (int64_t)o * in + j, size);
         }
+    }
+}
+
+/* One output's share of the gradients: gw += g a, gu += g w */
+SC_CLONES static void spread(float *restrict gw, double *restrict gu, const float *restrict a,
+                             const float *restrict w, float g, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        gw[i] += g * a[i];
+        gu[i] += (double)g * (double)w[i];
+    }
+}
+
+static void linear_backward_tile(float *gx, float *gweight, const float *gy, const float *x,
+                                 const float *weight, int size, int in, int out, int silu, int add)
+{
+    float a[TILE], slope[TILE];
+    double gu[TILE] = {0};
+    activate(a, slope, x, size, silu);
+    for (int o = 0; o < out; o++)
+        spread(gweight + (int64_t)o * in, gu, a, weight + (int64_t)o * in, gy[o], size);
+    for (int j = 0; j < size && gx; j++)
+        gx[j] = (float)(gu[j] * (double)slope[j]) + (add ? gx[j] : 0.f);
 }
 
 void sc_cpu_linear_backward(const sc_device *device, float *gx, float *gweight, float *gbias,
@@ -185,20 +232,11 @@ void sc_cpu_linear_backward(const sc_device *device, float *gx, float *gweight, 
                             int out, int silu, int add)
 {
     (void)device;
-    for (int i = 0; i < n; i++) {
-        const float *g = gy + (int64_t)i * out, *u = x + (int64_t)i * in;
-        for (int o = 0; o < out; o++) {
-            gbias[o] += g[o];
-            for (int j = 0; j < in; j++)
-                gweight[(int64_t)o * in + j] += g[o] * activate(u[j], silu);
-        }
-        for (int j = 0; j < in && gx; j++) {
-            double sum = 0;
-            for (int o = 0; o < out; o++)
-                sum += (double)weight[(int64_t)o * in + j] * g[o];
-            float slope = silu ? sc_silu_slope(u[j], sc_sigmoid(u[j])) : 1.f;
-            float *to = gx + (int64_t)i * in + j;
-            *to = (float)(sum * slope) + (add ? *to : 0.f);
-        }
+    for (int i = 0; i < n; i++, gy += out, x += in) {
+        for (int o = 0; o < out; o++)
+            gbias[o] += gy[o];
+        for (int j = 0; j < in; j += TILE)
+            linear_backward_tile(gx ? gx + (int64_t)i * in + j : NULL, gweight + j, gy, x + j,
+                                 weight + j, in - j < TILE ? in - j : TILE, in, out, silu, add);
     }
 }
