@@ -95,7 +95,7 @@ sc_status sc_gate_check(sc_gate *gate, const sc_estimate *estimate, const sc_pro
                         const sc_score *score)
 {
     sc_status status = SC_OK;
-    double energy, data;
+    double energy = 0, data = 0;
     *gate = (sc_gate){.fit = SC_FIT_IMPLAUSIBLE};
     int64_t n = problem->ny * problem->nx, unknowns = 0;
     SC_TRY(look(&gate->peak, estimate->mean.data, problem->sets * n));

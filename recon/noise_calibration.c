@@ -51,7 +51,7 @@ static sc_status work_create(work *w, const sc_c32 *block, int coils, int64_t ny
     sc_status status = SC_OK;
     SC_TRY(sc_hankel(&w->a, &w->rows, &w->n, block, coils, ny, nx, k));
     SC_TRY(SC_ALLOC(&noise, coils * ny * nx, "noise block")); /* E|n|^2 = 2 */
-    sc_random_normal((float *)noise, 2 * coils * ny * nx, (sc_key){0}, SC_DRAW_SIMULATE, 0xfff);
+    sc_random_normal((float *)noise, 2 * coils * ny * nx, (sc_key){0}, SC_DRAW_SIMULATE + 0x10, 0);
     SC_TRY(sc_hankel(&w->noise, &w->rows, &w->n, noise, coils, ny, nx, k));
     int64_t n = w->n, rows = w->rows, longer = rows > n ? rows : n;
     SC_TRY(SC_ALLOC(&w->v, n * n, "patterns"));
