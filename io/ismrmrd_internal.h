@@ -121,8 +121,9 @@ sc_status sc_ismrmrd_plan_make(sc_ismrmrd_plan *plan, const sc_ismrmrd *raw,
                                const sc_scan_options *options);
 void sc_ismrmrd_plan_free(sc_ismrmrd_plan *plan);
 
-/* Size along an axis after cropping to the wanted field of view: round(n fov_recon / fov_encoded),
- * or the recon matrix if the header has no field of view; 1..n. */
+/* Size along an axis after cropping to the wanted field of view: n fov_recon / fov_encoded. The
+ * recon matrix decides how that is rounded, and where the header has no field of view; a recon
+ * matrix that asks for interpolation does not count. 1..n. */
 int64_t sc_ismrmrd_wanted(const sc_ismrmrd_encoding *encoding, int axis);
 
 /* Geometry of the wanted image from the readouts' positions and directions; unknown, with a

@@ -22,8 +22,10 @@ int64_t sc_ismrmrd_wanted(const sc_ismrmrd_encoding *encoding, int axis)
 {
     int64_t n = encoding->encoded.matrix[axis];
     double stored = encoding->encoded.fov_mm[axis], wanted = encoding->recon.fov_mm[axis];
-    int64_t m = stored > 0 && wanted > 0 ? (int64_t)llround((double)n * fmin(wanted / stored, 1))
-                                         : encoding->recon.matrix[axis];
+    int64_t m = encoding->recon.matrix[axis];
+    double by_fov = (double)n * wanted / stored;
+    if (stored > 0 && wanted > 0 && fabs(by_fov - (double)m) >= 1) /* more than rounding */
+        m = (int64_t)llround(fmin(by_fov, (double)n));
     return m < 1 ? 1 : m > n ? n : m;
 }
 
@@ -136,8 +138,10 @@ static sc_status choose_encoding(sc_ismrmrd_plan *plan, const sc_scan_options *o
     if (first < 0)
         return sc_fail(SC_ERR_USAGE, "no imaging readouts of encoding %d", options->encoding);
     for (int64_t r = 0; r < raw->readouts; r++) {
+        if (!plan->use[r] || plan->use[r] == SC_USE_NOISE)
+            continue;
         const sc_ismrmrd_encoding *own = &raw->xml.encoding[raw->readout[r].encoding];
-        if (!plan->use[r] || plan->use[r] == SC_USE_NOISE || own == plan->encoding)
+        if (own == plan->encoding)
             continue;
         bool fits = plan->use[r] & SC_USE_IMAGE ? same_grid(own, plan->encoding)
                                                 : same_steps(own, plan->encoding);

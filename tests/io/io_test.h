@@ -42,12 +42,12 @@ static int scratch_remove(void **state)
     return run_command("rm -rf '%s'", scratch);
 }
 
-/* Path of a file in the scratch folder; four may be in use at a time. */
+/* Path of a file in the scratch folder; sixteen may be in use at a time. */
 static const char *in_scratch(const char *name)
 {
-    static char path[4][256];
+    static char path[16][256];
     static int next;
-    next = (next + 1) % 4;
+    next = (next + 1) % 16;
     snprintf(path[next], sizeof path[next], "%s/%s", scratch, name);
     return path[next];
 }
