@@ -46,6 +46,7 @@ build() { # preset
 
 suite() { # preset: every test; skipped ones say why
     say "testing ($1)"
+    export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
     run ctest --test-dir "build-$1" --output-on-failure --no-tests=error -j "$(nproc)"
 }
 

@@ -235,5 +235,6 @@ void sc_dicom_ds(char out[17], double value)
     for (char *p = text; *p; p++)
         if (*p == ',') /* a caller's locale */
             *p = '.';
-    snprintf(out, 17, "%s", strcmp(text, "-0") == 0 ? "0" : text);
+    const char *kept = strcmp(text, "-0") == 0 ? "0" : text;
+    memcpy(out, kept, strlen(kept) + 1); /* one digit always fits */
 }

@@ -33,6 +33,7 @@ static void gaps_and_shear_are_kept(void **state)
     assert_good(sc_geometry_file_read(&in, in_scratch("g.json"), 3, 9, 8));
     assert_memory_equal(in.slice_position, position, sizeof position);
     assert_true(affine_difference(in.affine, out.affine) < 1e-12);
+    sc_geometry_free(&in);
     assert_refused(sc_geometry_file_read(&in, in_scratch("g.json"), 4, 9, 8), SC_ERR_INPUT,
                    "expected 4 positions [x, y, z], found 3");
 }
