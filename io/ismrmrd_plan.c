@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define NOISE_SAMPLES (1 << 20) /* per coil: enough for a covariance of 1024 coils */
-#define SPARSEST 1024           /* grid lines per readout; more is a header gone wrong */
+#define SPARSEST 1024           /* grid points per sample; more is a header gone wrong */
 
 int64_t sc_ismrmrd_wanted(const sc_ismrmrd_encoding *encoding, int axis)
 {
@@ -308,14 +308,15 @@ static sc_status make_grid(sc_ismrmrd_plan *plan, const sc_scan_options *options
     if (plan->nz > 1 && plan->slices > 1)
         return sc_fail(SC_ERR_UNSUPPORTED, "%lld slabs of a 3D scan; choose one with 'slice'",
                        (long long)plan->slices);
-    int64_t lines = 0, images = 0;
+    int64_t points = 0, samples = 0;
     for (int64_t r = 0; r < plan->raw->readouts; r++)
-        images += plan->use[r] & SC_USE_IMAGE ? 1 : 0;
-    const int64_t dim[4] = {plan->frames, plan->slices, plan->nz, plan->ny};
-    if (sc_shape_count(&lines, 4, dim, images * SPARSEST) != SC_OK)
-        return sc_fail(SC_ERR_FORMAT, "%lld imaging readouts for %lld frames of %lld slices of "
-                       "%lld x %lld lines", (long long)images, (long long)plan->frames,
-                       (long long)plan->slices, (long long)plan->nz, (long long)plan->ny);
+        samples += plan->use[r] & SC_USE_IMAGE ? plan->raw->readout[r].samples : 0;
+    const int64_t dim[5] = {plan->frames, plan->slices, plan->nz, plan->ny, plan->nx_stored};
+    if (sc_shape_count(&points, 5, dim, samples * SPARSEST) != SC_OK)
+        return sc_fail(SC_ERR_FORMAT, "%lld samples for %lld frames of %lld slices of %lld x %lld "
+                       "x %lld", (long long)samples, (long long)plan->frames,
+                       (long long)plan->slices, (long long)plan->nx_stored, (long long)plan->ny,
+                       (long long)plan->nz);
     return SC_OK;
 }
 

@@ -157,11 +157,18 @@ static void put_head(unsigned char *to, const sc_readout *r, uint32_t counter)
 sc_status sc_ismrmrd_writer_add(sc_ismrmrd_writer *writer, const sc_readout *readout,
                                 const sc_c32 *samples)
 {
+    return sc_ismrmrd_writer_add_list(writer, readout, (const float *)samples,
+                                      2 * (size_t)readout->samples * readout->channels);
+}
+
+sc_status sc_ismrmrd_writer_add_list(sc_ismrmrd_writer *writer, const sc_readout *readout,
+                                     const float *list, size_t count)
+{
     acquisition a = {0};
     const hsize_t start = (hsize_t)writer->written, one = 1;
     put_head(a.head, readout, (uint32_t)writer->written);
-    a.data.len = 2 * (size_t)readout->samples * readout->channels;
-    a.data.p = (void *)(uintptr_t)samples; /* HDF5 only reads from it */
+    a.data.len = count;
+    a.data.p = (void *)(uintptr_t)list; /* HDF5 only reads from it */
     hid_t file = H5Dget_space(writer->data), memory = H5Screate_simple(1, &one, NULL);
     bool good = H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &one, NULL) >= 0 &&
                 H5Dwrite(writer->data, writer->type, memory, file, H5P_DEFAULT, &a) >= 0;

@@ -18,6 +18,9 @@ sc_status sc_ismrmrd_writer_open(sc_ismrmrd_writer *writer, const char *group, c
 /* samples (channel, sample), as many as the readout says. */
 sc_status sc_ismrmrd_writer_add(sc_ismrmrd_writer *writer, const sc_readout *readout,
                                 const sc_c32 *samples);
+/* A list of `count` numbers, whatever the readout says: for tests. */
+sc_status sc_ismrmrd_writer_add_list(sc_ismrmrd_writer *writer, const sc_readout *readout,
+                                     const float *list, size_t count);
 sc_status sc_ismrmrd_writer_commit(sc_ismrmrd_writer *writer, const char *path);
 void sc_ismrmrd_writer_close(sc_ismrmrd_writer *writer); /* twice is fine */
 

@@ -94,7 +94,7 @@ static void non_cartesian_and_imageless_scans_get_one_line(void **state)
     matrix(65535, 65535, 65535);
     begin(1);
     add(line_of(4), 1);
-    made_refused(SC_ERR_FORMAT, "1 imaging readouts for 1 frames");
+    made_refused(SC_ERR_FORMAT, "4 samples for 1 frames");
     matrix(4, 4, 2);
     begin(2);
     r = line_of(4);
