@@ -84,6 +84,20 @@ static void host_code_that_touches_device_memory_faults(void **state)
     assert_int_equal(signal_of(fill_too_much), SIGSEGV);
 }
 
+static void device_memory_is_zeroed(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n < 3000; n = 3 * n + 1) {
+        float *x, *host = random_floats(n, 1);
+        assert_int_equal(SC_DEVICE_ALLOC(&fake, &x, n), SC_OK);
+        assert_int_equal(fake.kernels->download(&fake, host, x, (size_t)n * sizeof *x), SC_OK);
+        for (int64_t i = 0; i < n; i++)
+            assert_true(host[i] == 0);
+        sc_device_release(&fake, x);
+        sc_free(host);
+    }
+}
+
 static void a_host_pointer_in_a_kernel_is_told_at_sync(void **state)
 {
     (void)state;
@@ -239,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_kernel_equals_the_cpu_row),
         TEST(host_code_that_touches_device_memory_faults),
+        TEST(device_memory_is_zeroed),
         TEST(a_host_pointer_in_a_kernel_is_told_at_sync),
         TEST(the_first_failure_is_kept),
         TEST(every_call_that_fails_is_named),
