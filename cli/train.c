@@ -11,12 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SC_VERSION
+#define SC_VERSION "unknown"
+#endif
+
 #define TEXT_LIMIT ((size_t)1 << 20)
 #define REPORT_STEPS 50
 
 typedef struct {
     sc_cli cli;
-    const char *data, *val, *output, *checkpoint, *init, *occupied, *about, *network, *history;
+    const char *data, *val, *output, *checkpoint, *init, *occupied, *about, *network,
+        *history, *evaluate;
     bool resume;
     double hours, minutes;
     int matrix;
@@ -27,7 +32,7 @@ typedef struct {
 
 enum {
     KEY_VAL = 0x2000, KEY_CHECKPOINT, KEY_RESUME, KEY_INIT, KEY_OCCUPIED, KEY_ABOUT, KEY_NETWORK,
-    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX,
+    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE,
     KEY_TABLE = 0x3000 /* + position in sc_training_options */
 };
 
@@ -47,6 +52,8 @@ static const struct argp_option own_options[] = {
     {"resume", KEY_RESUME, 0, 0, "go on from the checkpoint, if it exists", 1},
     {"hours", KEY_HOURS, "H", 0, "stop after this time, with a checkpoint", 1},
     {"history", KEY_HISTORY, "FILE", 0, "append loss, speed and validation as JSON lines", 1},
+    {"evaluate", KEY_EVALUATE, "PRIOR", 0,
+     "train nothing; print how PRIOR denoises the images of FOLDER", 1},
 };
 
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
@@ -77,7 +84,8 @@ static const char **path_argument(arguments *a, int key)
         const char **path;
     } paths[] = {{'o', &a->output}, {KEY_VAL, &a->val}, {KEY_CHECKPOINT, &a->checkpoint},
                  {KEY_INIT, &a->init}, {KEY_OCCUPIED, &a->occupied}, {KEY_ABOUT, &a->about},
-                 {KEY_NETWORK, &a->network}, {KEY_HISTORY, &a->history}};
+                 {KEY_NETWORK, &a->network}, {KEY_HISTORY, &a->history},
+                 {KEY_EVALUATE, &a->evaluate}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i].key == key)
             return paths[i].path;
@@ -111,7 +119,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->data = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->data || !a->output)
+        if (!a->data || !(a->output || a->evaluate))
             argp_error(state, "a folder of images and -o FILE are needed");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
@@ -137,6 +145,17 @@ static void print_validation(FILE *out, const sc_validation *v)
     fputc('\n', out);
 }
 
+static json_t *validation_json(const sc_validation *v)
+{
+    json_t *rmse = json_object();
+    for (int i = 0; i < SC_VALIDATION_LEVELS; i++) {
+        char sigma[32];
+        snprintf(sigma, sizeof sigma, "%g", sc_validation_sigma[i]);
+        json_object_set_new(rmse, sigma, json_real(v->rmse[i]));
+    }
+    return json_pack("{s:i, s:f, s:o}", "images", v->images, "loss", v->loss, "rmse_per_sigma", rmse);
+}
+
 static void append_history(const char *path, const sc_training_state *s, double loss, double rate,
                            const sc_validation *v)
 {
@@ -148,13 +167,8 @@ static void append_history(const char *path, const sc_training_state *s, double 
     json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step, "images",
                              (json_int_t)s->images, "loss", loss, "gradient_norm",
                              s->gradient_norm, "rate", s->rate, "images_per_s", rate);
-    if (v && v->images) {
-        json_t *rmse = json_array();
-        for (int i = 0; i < SC_VALIDATION_LEVELS; i++)
-            json_array_append_new(rmse, json_real(v->rmse[i]));
-        json_object_set_new(line, "validation_loss", json_real(v->loss));
-        json_object_set_new(line, "validation_rmse", rmse);
-    }
+    if (v && v->images)
+        json_object_set_new(line, "validation", validation_json(v));
     json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(7));
     fputc('\n', file);
     json_decref(line);
@@ -263,6 +277,7 @@ static sc_status run_training(sc_training *training, const arguments *a)
     SC_TRY(read_about(&about, &texts, a->about));
     SC_TRY(describe_command(&command, a));
     about.command = command;
+    about.program = "scorecon " SC_VERSION;
     bool bar = isatty(STDERR_FILENO);
     const sc_progress *shown = sc_cli_progress(&a->cli);
     const sc_progress quiet = {NULL, NULL, shown->cancelled};
@@ -301,6 +316,45 @@ cleanup:
     return status;
 }
 
+static void print_evaluation(const sc_validation *v, bool json)
+{
+    if (!json) {
+        printf("%d images, loss %.4f\n%8s  RMS error / sigma\n", v->images, v->loss, "sigma");
+        for (int i = 0; i < SC_VALIDATION_LEVELS; i++)
+            printf("%8g  %.4f\n", sc_validation_sigma[i], v->rmse[i]);
+        return;
+    }
+    json_t *object = validation_json(v);
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
+    putchar('\n');
+    json_decref(object);
+}
+
+/* The validation of a finished prior: a training that takes no step. */
+static sc_status evaluate(const arguments *a)
+{
+    sc_status status = SC_OK;
+    sc_device *device = NULL;
+    sc_train_data data = {0};
+    sc_training *training = NULL;
+    sc_weights weights;
+    sc_validation validation;
+    SC_TRY(sc_weights_read(&weights, a->evaluate));
+    SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
+    SC_TRY(sc_train_data_load(&data, a->data, a->occupied, a->matrix, device));
+    SC_TRY(sc_training_create(&training, sc_network_configuration(weights.network), &a->options,
+                              &data.source, &data.source, device));
+    SC_TRY(sc_training_start_from(training, a->evaluate));
+    SC_TRY(sc_training_validate(training, &validation));
+    print_evaluation(&validation, a->cli.json);
+cleanup:
+    sc_training_free(training);
+    sc_train_data_free(&data);
+    sc_device_free(device);
+    sc_weights_free(&weights);
+    return status;
+}
+
 int sc_command_train(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
@@ -317,5 +371,5 @@ int sc_command_train(int argc, char **argv)
                    .options = sc_options_default(sc_training_options)};
     list_options();
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
-    return sc_cli_exit(&a.cli, train(&a));
+    return sc_cli_exit(&a.cli, a.evaluate ? evaluate(&a) : train(&a));
 }

@@ -16,7 +16,7 @@ cd "$out"
 
 say() { printf '\n$ scorecon %s\n' "$*"; "$program" "$@"; }
 
-say simulate "$head" -o scan.h5 --truth truth.npy --slices 60:130:10 --coils 8 --mask lines:4:24 \
+say simulate "$head" -o scan.h5 --truth truth.npy --slices 60:140:10 --coils 8 --mask lines:4:24 \
     --noise 0.005 --seed 1
 for method in zero-filled cg-sense l1-wavelet; do
     say recon scan.h5 -o "$method" --method "$method" --format npy --quiet
