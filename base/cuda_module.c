@@ -54,7 +54,7 @@ static sc_status find_table(const sc_cuda_module_table **table)
     }
     *table = dlsym(module, "sc_cuda_module");
     if (!*table || (*table)->kernels_bytes != sizeof(sc_kernels) ||
-        strcmp((*table)->version, SC_VERSION) != 0)
+        (*table)->device_bytes != sizeof(sc_device) || strcmp((*table)->version, SC_VERSION) != 0)
         return sc_fail(SC_ERR_UNSUPPORTED, "CUDA: %s is of another version, expected %s",
                        SC_CUDA_MODULE, SC_VERSION);
     return SC_OK;

@@ -20,10 +20,10 @@ typedef struct {
     void (*free)(void *p);
 } sc_cuda_host;
 
-/* What the library gets from the module: its symbol sc_cuda_module. `kernels_bytes` and `version`
- * tell a module of another build from ours. */
+/* What the library gets from the module: its symbol sc_cuda_module. The sizes and the version tell
+ * a module of another build from ours. */
 typedef struct {
-    size_t kernels_bytes; /* sizeof(sc_kernels) */
+    size_t kernels_bytes, device_bytes; /* sizeof(sc_kernels), sizeof(sc_device) */
     const char *version;
     void (*set_host)(const sc_cuda_host *host);
     sc_status (*open)(sc_device *device); /* sets kernels and context */

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include <assert.h>
 #include <omp.h>
+#include <stdio.h>
 
 sc_status sc_device_create_cpu(sc_device **device, int threads)
 {
@@ -16,6 +17,8 @@ sc_status sc_device_create_cpu(sc_device **device, int threads)
     /* not omp_get_max_threads: that reads the environment */
     *self = (sc_device){.kernels = &sc_kernels_cpu,
                         .threads = threads > 0 ? threads : omp_get_num_procs()};
+    snprintf(self->description, sizeof self->description, "CPU, %d thread%s", self->threads,
+             self->threads == 1 ? "" : "s");
     *device = self;
     return SC_OK;
 }

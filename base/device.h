@@ -100,6 +100,7 @@ struct sc_device {
     const sc_kernels *kernels;
     int threads;   /* host threads for one kernel, >= 1 */
     void *context; /* of the row: stream and handles */
+    char description[96]; /* "CPU, 2 threads"; "NVIDIA H100, 79 GiB, CUDA 13.0" */
 };
 
 /* The CPU; threads 0: all that the process may use. Never fails. Free with sc_device_free. */

@@ -206,7 +206,7 @@ static void describe_build(bool json)
     fact(facts, "compiler", json_string(__VERSION__));
     fact(facts, "processor threads", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     if (sc_device_create_cuda(&gpu) == SC_OK)
-        fact(facts, "GPU", json_string("CUDA"));
+        fact(facts, "GPU", json_string(gpu->description));
     else
         fact(facts, "GPU", json_sprintf("none: %s", sc_message()));
     sc_device_free(gpu);

@@ -197,6 +197,17 @@ static sc_status check_gpu(void)
     return status;
 }
 
+static void describe(sc_device *device)
+{
+    struct cudaDeviceProp facts;
+    int version = 0;
+    (void)cudaDriverGetVersion(&version);
+    if (cudaGetDeviceProperties(&facts, 0) == cudaSuccess)
+        snprintf(device->description, sizeof device->description, "%.60s, %.0f GiB, CUDA %d.%d",
+                 facts.name, (double)facts.totalGlobalMem / (1 << 30), version / 1000,
+                 version % 1000 / 10);
+}
+
 sc_status sc_cuda_open(sc_device *device)
 {
     sc_cuda_context *cuda = NULL;
@@ -215,6 +226,7 @@ sc_status sc_cuda_open(sc_device *device)
     if (cublasCreate(&cuda->blas) != CUBLAS_STATUS_SUCCESS ||
         cublasSetStream(cuda->blas, cuda->stream) != CUBLAS_STATUS_SUCCESS)
         SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "CUDA: cuBLAS does not start"));
+    describe(device);
 cleanup:
     if (status != SC_OK && cuda) {
         destroy(device);

@@ -26,5 +26,5 @@ sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
 void sc_free(void *p) { host->free(p); }
 
 __attribute__((visibility("default"))) extern const sc_cuda_module_table sc_cuda_module;
-const sc_cuda_module_table sc_cuda_module = {sizeof(sc_kernels), SC_VERSION, set_host,
-                                             sc_cuda_open};
+const sc_cuda_module_table sc_cuda_module = {sizeof(sc_kernels), sizeof(sc_device), SC_VERSION,
+                                             set_host, sc_cuda_open};

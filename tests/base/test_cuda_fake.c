@@ -207,6 +207,7 @@ static void opening_says_what_is_missing(void **state)
     };
     sc_device device = {.threads = 1};
     int live = sc_fake_live();
+    assert_string_equal(fake.description, "Fake, 2 GiB, CUDA 13.0");
     sc_fake_set_gpus(0, 0);
     check_failure(sc_cuda_open(&device), SC_ERR_UNSUPPORTED, "no driver");
     sc_fake_set_gpus(13000, 0);

@@ -357,6 +357,7 @@ static void device_memory_is_zeroed_and_checked(void **state)
     assert_null(x);
     assert_non_null(strstr(sc_message(), "overflow"));
     sc_device_free(NULL);
+    assert_string_equal(one->description, "CPU, 1 thread");
 }
 
 int main(void)

@@ -20,6 +20,12 @@ enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
 
 typedef struct CUstream_st *cudaStream_t;
 
+struct cudaDeviceProp {
+    char name[256];
+    size_t totalGlobalMem;
+};
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *facts, int device);
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaDriverGetVersion(int *version);
