@@ -139,7 +139,7 @@ static sc_status simulate_image(const simulate_arguments *a, const sc_device *de
     SC_TRY(sc_image_read(&image, a->image));
     if (a->mask && sc_path_exists(a->mask))
         SC_TRY(read_mask(&mask, &o, &image));
-    SC_TRY(sc_simulate(&scan, a->truth ? &truth : NULL, &image, &o, device));
+    SC_TRY(sc_context(sc_simulate(&scan, a->truth ? &truth : NULL, &image, &o, device), "%s", a->image));
     SC_TRY(write_scan(a->output, &scan));
     if (a->truth)
         SC_TRY(strstr(a->truth, ".nii") ? sc_nifti_write(a->truth, &truth) : sc_npy_write(a->truth, &truth.data));

@@ -79,7 +79,7 @@ static sc_status line_up(int64_t stride[4], const sc_array *mask, const int64_t 
     char found[128];
     shape_text(found, mask);
     return fits ? SC_OK
-                : sc_fail(SC_ERR_USAGE, "mask of %s for a scan of %lld x %lld", found,
+                : sc_fail(SC_ERR_INPUT, "mask of %s for a scan of %lld x %lld", found,
                           (long long)want[2], (long long)want[3]);
 }
 

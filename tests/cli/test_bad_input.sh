@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Bad input gets one clear line and exit 1 (2 for wrong use), and nothing half-written.
+source "$(dirname "$0")/library.sh"
+
+# A small good scan and a volume to start from.
+/usr/bin/python3 - <<'P' || skip "needs python3-numpy and python3-h5py"
+import numpy as np
+y, x = np.mgrid[-1:1:48j, -1:1:40j]
+disc = ((x**2 + y**2) < 0.6).astype(np.float32) + 0.5 * ((x - 0.2)**2 + y**2 < 0.1)
+np.save("image.npy", disc.astype(np.float32))
+np.save("zeros.npy", np.zeros((48, 40), np.float32))
+np.save("other.npy", np.ones((30, 20), np.float32))
+np.save("mask_other.npy", np.ones((30, 20), np.uint8))
+np.save("mask_none.npy", np.zeros((48, 40), np.uint8))
+m = np.zeros((48, 40), np.uint8); m[::4] = 1
+np.save("mask_sparse.npy", m)
+P
+"$program" simulate image.npy -o scan.h5 --mask lines:2:16 --coils 4 --noise 0.01 --seed 1 --quiet >/dev/null
+"$program" simulate image.npy -o full.h5 --mask full --coils 4 --noise 0.01 --seed 1 --quiet >/dev/null
+
+# wrong use
+expect 2 "unknown command" nonsense
+expect 2 "expected a SCAN" recon -o out
+expect 2 "expected -o OUT" recon scan.h5
+expect 2 "unrecognized option" recon scan.h5 -o out --no-such-option
+expect 2 "method.*no-such-method" recon scan.h5 -o out --method no-such-method
+expect 2 "unknown option 'bogus'" recon scan.h5 -o out --method tv --opt bogus=1
+expect 2 "lambda" recon scan.h5 -o out --method l1-wavelet --opt lambda=soft
+expect 2 "draws no samples" recon scan.h5 -o out --method cg-sense --samples 4
+expect 2 "format.*gif" recon scan.h5 -o out --method cg-sense --format gif
+expect 2 "--seed" recon scan.h5 -o out --seed minus
+expect 2 "--slices" simulate image.npy -o s.h5 --slices 3
+expect 2 "mask|sampling" simulate image.npy -o s.h5 --mask spiral:4:24
+
+# files that are missing, cut, foreign, or disagree
+head -c 3000 scan.h5 >cut.h5
+head -c 20000 /dev/urandom >noise.h5
+printf 'hello\n' >text.h5
+: >empty.h5
+mkdir folder
+expect 1 "missing.h5.*No such file" recon missing.h5 -o out --method cg-sense
+expect 1 "cut.h5" recon cut.h5 -o out --method cg-sense
+expect 1 "noise.h5" recon noise.h5 -o out --method cg-sense
+expect 1 "text.h5" recon text.h5 -o out --method cg-sense
+expect 1 "empty.h5" recon empty.h5 -o out --method cg-sense
+expect 1 "folder" recon folder -o out --method cg-sense
+expect 1 "mask_other" recon full.h5 --mask mask_other.npy -o out --method cg-sense
+expect 1 "mask_none.npy.*without samples" recon full.h5 --mask mask_none.npy -o out --method cg-sense
+expect 1 "calibration" recon full.h5 --mask mask_sparse.npy -o out --method cg-sense
+expect 1 "maps|other.npy" recon scan.h5 --maps other.npy -o out --method cg-sense
+expect 1 "prior|weights|safetensors|image.npy" recon scan.h5 --prior image.npy -o out
+expect 1 "zeros.npy.*empty" simulate zeros.npy -o s.h5
+expect 1 "expected 1 x 48 x 40" compare image.npy other.npy
+
+# k-space that is not a number, or nothing but zeros
+/usr/bin/python3 - <<'P'
+import h5py, numpy as np, shutil
+for name, change in (("nan", lambda d: d.__setitem__(5, np.nan)), ("zero", lambda d: d.fill(0))):
+    shutil.copy("scan.h5", name + ".h5")
+    with h5py.File(name + ".h5", "r+") as f:
+        data = f["dataset/data"][...]
+        for i in range(len(data)):
+            if name == "zero" or i == len(data) // 2:
+                change(data[i]["data"])
+        f["dataset/data"][...] = data
+P
+expect 1 "nan.h5.*(NaN|not finite)" recon nan.h5 -o out --method cg-sense
+expect 1 "zero.h5.*zero" recon zero.h5 -o out --method cg-sense
+
+# protocols and geometry
+printf 'methd: pc\n' >unknown.yaml
+printf 'samples: many\n' >type.yaml
+printf '{"image_position_mm": [0, 0]}' >geometry.json
+expect 1 "unknown.yaml.*methd" recon scan.h5 -o out -p unknown.yaml
+expect 1 "type.yaml.*samples" recon scan.h5 -o out -p type.yaml
+expect 1 "geometry.json" recon scan.h5 -o out --method cg-sense --geometry geometry.json
+expect 1 "geometry" recon scan.h5 -o out --method cg-sense --format dicom
+
+# output folders
+mkdir full_folder && touch full_folder/file
+expect 1 "full_folder" recon scan.h5 -o full_folder --method cg-sense
+expect 1 "missing_parent" recon scan.h5 -o missing_parent/deeper/out --method cg-sense
+touch a_file
+expect 1 "a_file" recon scan.h5 -o a_file --method cg-sense
+
+# nothing was left behind
+for leftover in out .out* s.h5; do
+    [ ! -e "$leftover" ] || fail "left behind: $leftover"
+done
+[ "$(ls full_folder)" = file ] || fail "full_folder was touched"
+
+# and the good scan is good
+"$program" recon scan.h5 -o good --method cg-sense --format npy,png --quiet >/dev/null || fail "the good scan failed"
+[ -f good/image.npy ] && [ -f good/record.json ] && [ -f good/preview.png ] || fail "good/ is not complete"
+finish
