@@ -1,4 +1,5 @@
 target_link_options(test_file PRIVATE -Wl,--wrap=sc_file_write_all)
+target_link_options(test_short_memory PRIVATE -Wl,--wrap=sc_alloc)
 
 # The CUDA row on the fake runtime: kernels.cu is compiled as C, a launch is a loop.
 set(cuda ${PROJECT_SOURCE_DIR}/base/cuda)
