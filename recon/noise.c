@@ -107,8 +107,12 @@ sc_status sc_noise_estimate(sc_noise *noise, const sc_scan *scan)
     }
     SC_TRY(sc_noise_prescan(noise, scan->noise.data, (int)scan->coils, count));
     SC_TRY(start(&edge, (int)scan->coils));
-    if (sc_noise_edge(&edge, &edge_power, scan) != SC_OK)
-        goto cleanup; /* too little data to doubt the prescan */
+    status = sc_noise_edge(&edge, &edge_power, scan);
+    if (status == SC_ERR_INPUT) {
+        status = SC_OK; /* too little data to doubt the prescan */
+        goto cleanup;
+    }
+    SC_TRY(status);
     noise->edge_ratio = sc_noise_sigma(noise) / sqrt(edge_power);
     if (noise->edge_ratio > PRESCAN_OVER_EDGE) {
         double ratio = noise->edge_ratio;
