@@ -9,7 +9,7 @@
 static const sc_option options_l1_wavelet[] = {
     {"lambda", SC_OPT_REAL, "data scale", 0, 1e6, 0, NULL,
      "weight, as BART's pics -R W:6:0:lambda; 0: from the measured noise"},
-    {"lambda-sigma", SC_OPT_REAL, "noise std", 0, 1e6, 0.5, NULL,
+    {"lambda-sigma", SC_OPT_REAL, "noise std", 0, 1e6, 0.25, NULL,
      "without lambda: weight in units of the measured noise"},
     {"iterations", SC_OPT_INT, "", 1, 100000, 100, NULL, "FISTA iterations, at most"},
     {"tolerance", SC_OPT_REAL, "", 0, 1, 0, NULL,

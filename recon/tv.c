@@ -10,7 +10,7 @@
 static const sc_option options_tv[] = {
     {"lambda", SC_OPT_REAL, "data scale", 0, 1e6, 0, NULL,
      "weight, as BART's pics -R T:6:0:lambda; 0: from the measured noise"},
-    {"lambda-sigma", SC_OPT_REAL, "noise std", 0, 1e6, 0.5, NULL,
+    {"lambda-sigma", SC_OPT_REAL, "noise std", 0, 1e6, 0.25, NULL,
      "without lambda: weight in units of the measured noise"},
     {"iterations", SC_OPT_INT, "", 1, 100000, 100, NULL, "FISTA iterations, at most"},
     {"inner", SC_OPT_INT, "", 1, 1000, 10, NULL, "denoising iterations in each"},

@@ -76,9 +76,37 @@ static void zero_filled_is_the_adjoint(void **state)
 static void cg_sense_explains_the_data_as_well_as_the_noise_allows(void **state)
 {
     small_problem s = small_begin(1, 1, 6, 45, 38, 2, 0.02);
-    sc_estimate estimate = run_default(&s, "cg-sense");
+    sc_options options = options_of("cg-sense");
+    small_ok(sc_options_set(&options, "rule", "discrepancy"));
+    sc_estimate estimate = run_with(&s, "cg-sense", &options);
     assert_true(estimate.residual <= 1.001 && estimate.residual > 0.5);
     sc_array_free(&estimate.mean);
+    small_end(&s);
+    (void)state;
+}
+
+/* Data drawn as the rule supposes, white in k-space with tau^2 shared by the coils: the weight it
+ * finds is sigma^2 / tau^2. */
+static void cg_sense_weighs_noise_against_what_the_centre_lacks(void **state)
+{
+    small_problem s = small_begin(1, 1, 4, 64, 60, 2, 0.1);
+    const double tau = 0.5, sigma = s.problem.sigma;
+    float *y = s.problem.y, *z = NULL;
+    sc_options options = options_of("cg-sense");
+    char value[32];
+    small_ok(SC_ALLOC(&z, 2 * s.m, "noise"));
+    sc_random_normal(z, 2 * s.m, small_key(5), SC_DRAW_TEST, 0);
+    for (int64_t i = 0; i < 2 * s.m; i++) /* 0 stays 0: not measured */
+        y[i] = y[i] != 0 ? (float)sqrt(tau * tau / 4 + sigma * sigma) * z[i] : 0;
+    sc_estimate found = run_with(&s, "cg-sense", &options);
+    snprintf(value, sizeof value, "%.9g", sigma * sigma / (tau * tau));
+    small_ok(sc_options_set(&options, "lambda", value));
+    sc_estimate given = run_with(&s, "cg-sense", &options);
+    double size = small_norm(given.mean.data, s.n);
+    assert_true(small_distance(found.mean.data, given.mean.data, s.n) < 0.01 * size);
+    sc_free(z);
+    sc_array_free(&found.mean);
+    sc_array_free(&given.mean);
     small_end(&s);
     (void)state;
 }
@@ -251,6 +279,7 @@ int main(void)
         cmocka_unit_test(each_method_beats_the_one_it_replaces),
         cmocka_unit_test(zero_filled_is_the_adjoint),
         cmocka_unit_test(cg_sense_explains_the_data_as_well_as_the_noise_allows),
+        cmocka_unit_test(cg_sense_weighs_noise_against_what_the_centre_lacks),
         cmocka_unit_test(l1_wavelet_has_its_closed_form_when_all_is_measured),
         cmocka_unit_test(threads_do_not_change_a_byte),
         cmocka_unit_test(the_scale_of_the_data_does_not_matter),
