@@ -1,4 +1,5 @@
 #include "base/status.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,12 +8,21 @@
 
 static _Thread_local char message[MESSAGE_SIZE];
 
+/* Names and texts of files get into messages, and a message is one line. */
+static void one_line(void)
+{
+    for (char *c = message; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
+}
+
 sc_status sc_fail(sc_status code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    one_line();
     return code;
 }
 
@@ -28,6 +38,7 @@ sc_status sc_context(sc_status code, const char *format, ...)
     va_end(arguments);
     if (length >= 0 && (size_t)length < sizeof message)
         snprintf(message + length, sizeof message - (size_t)length, ": %s", inner);
+    one_line();
     return code;
 }
 
