@@ -18,6 +18,10 @@ typedef struct {
 } sc_c32; /* layout of C's float complex */
 #else
 #include <complex.h>
+#ifndef CMPLX /* glibc gives these to gcc only */
+#define CMPLX(re, im) __builtin_complex((double)(re), (double)(im))
+#define CMPLXF(re, im) __builtin_complex((float)(re), (float)(im))
+#endif
 typedef float complex sc_c32;
 #endif
 
