@@ -12,6 +12,8 @@
  * where the head is larger than the field of view. */
 #define SECOND_EIGENVALUE 0.9
 #define SECOND_SHARE 0.02
+/* With nearly all patterns kept there is only noise, and every eigenvalue is 1. */
+#define NOISE_RANK 0.8
 
 sc_espirit_options sc_espirit_default(void)
 {
@@ -110,6 +112,7 @@ static sc_status kernel_create(sc_espirit_kernel *kernel, const sc_c32 *block, i
         status = sc_fail(SC_ERR_INPUT, "calibration: the centre of k-space holds no signal");
         goto cleanup;
     }
+    kernel->rank = (double)kept / (rows < n ? rows : n);
     SC_TRY(sum_patterns(kernel, v, n, kept, k));
 cleanup:
     sc_free(a);
@@ -119,7 +122,8 @@ cleanup:
 }
 
 /* Crop, and count where the second eigenvalue says that two images overlap. */
-static void finish_maps(sc_espirit_maps *out, const sc_espirit_options *options, sc_c32 *vectors)
+static void finish_maps(sc_espirit_maps *out, const sc_espirit_options *options, double rank,
+                        sc_c32 *vectors)
 {
     int64_t n = out->ny * out->nx, support = 0, second = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -129,7 +133,7 @@ static void finish_maps(sc_espirit_maps *out, const sc_espirit_options *options,
     }
     out->second_share = support > 0 ? (double)second / (double)support : 0;
     out->sets = options->sets ? options->sets : 1 + (out->second_share > SECOND_SHARE);
-    if (out->coils == 1)
+    if (out->coils == 1 || (!options->sets && rank > NOISE_RANK))
         out->sets = 1;
     for (int s = 0; s < out->sets; s++)
         for (int c = 0; c < out->coils; c++)
@@ -156,7 +160,7 @@ sc_status sc_espirit(sc_espirit_maps *out, const sc_c32 *block, int coils, int64
     SC_TRY(SC_ALLOC(&vectors, 2 * coils * ny * nx, "coil maps"));
     SC_TRY(SC_ALLOC(&out->eigenvalue, 2 * ny * nx, "eigenvalues"));
     SC_TRY(sc_espirit_eigen(vectors, out->eigenvalue, &kernel, ny, nx, threads));
-    finish_maps(out, options, vectors);
+    finish_maps(out, options, kernel.rank, vectors);
     vectors = NULL;
 cleanup:
     kernel_free(&kernel);

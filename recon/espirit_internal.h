@@ -9,6 +9,7 @@ typedef struct {
     int coils, pairs, width; /* width = 2 kernel - 1 */
     sc_c32 *q;
     double complex *reference; /* (coil): principal coil of the block */
+    double rank; /* patterns kept, as a share of those there could be: near 1 for noise alone */
 } sc_espirit_kernel;
 
 /* Two dominant eigenvectors and eigenvalues of G at every pixel:

@@ -106,7 +106,7 @@ static void eigenvectors_are_those_of_lapack(void **state)
     static sc_c32 q[PAIRS * WIDTH * WIDTH], v[2 * COILS * NY * NX];
     static float values[2 * NY * NX];
     double complex reference[COILS] = {1};
-    sc_espirit_kernel kernel = {COILS, PAIRS, WIDTH, q, reference};
+    sc_espirit_kernel kernel = {COILS, PAIRS, WIDTH, q, reference, 0.5};
     sc_random_normal((float *)q, 2 * PAIRS * WIDTH * WIDTH, (sc_key){.seed = 9}, SC_DRAW_TEST, 0);
     for (int c = 0, pair = 0; c < COILS; c++) /* positive definite: a large diagonal, Hermitian */
         for (int d = 0; d <= c; d++, pair++)
