@@ -193,14 +193,16 @@ static void report(void *self, const sc_training_state *s, double loss, double r
 static sc_status describe_command(char **command, const arguments *a)
 {
     size_t size = 4096 + strlen(a->data) + (a->val ? strlen(a->val) : 0) +
-                  (a->occupied ? strlen(a->occupied) : 0) + (a->network ? strlen(a->network) : 0);
+                  (a->occupied ? strlen(a->occupied) : 0) + (a->network ? strlen(a->network) : 0) +
+                  (a->init ? strlen(a->init) : 0);
     sc_status status = SC_ALLOC(command, size, "command");
     if (status != SC_OK)
         return status;
-    int n = snprintf(*command, size, "scorecon train %s%s%s%s%s%s%s --matrix %d", a->data,
+    int n = snprintf(*command, size, "scorecon train %s%s%s%s%s%s%s%s%s --matrix %d", a->data,
                      a->val ? " --val " : "", a->val ? a->val : "",
                      a->occupied ? " --occupied " : "", a->occupied ? a->occupied : "",
-                     a->network ? " --network " : "", a->network ? a->network : "", a->matrix);
+                     a->network ? " --network " : "", a->network ? a->network : "",
+                     a->init ? " --init " : "", a->init ? a->init : "", a->matrix);
     for (int i = 0; sc_training_options[i].name; i++)
         if (a->options.value[i] != sc_training_options[i].standard)
             n += snprintf(*command + n, size - (size_t)n, " --%s %.12g", sc_training_options[i].name,

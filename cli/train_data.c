@@ -29,6 +29,7 @@ static void occupancy_free(occupancy *table)
 {
     sc_free(table->text);
     sc_free(table->line);
+    *table = (occupancy){0};
 }
 
 /* Cut a line at its commas. */

@@ -15,7 +15,7 @@ typedef struct {
     void *self;
     int count;
     const double *weight; /* (count) relative frequency of each image; NULL: all alike */
-    /* image: a view, f32 or c32 (y, x), valid as long as the source; must be thread-safe */
+    /* image: a view, f32 or c32 (y, x), valid as long as the source */
     sc_status (*get)(void *self, sc_array *image, int index);
     const char *(*name)(void *self, int index); /* for messages and the data's fingerprint */
 } sc_image_source;

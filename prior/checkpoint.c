@@ -1,7 +1,6 @@
 /* A training checkpoint, format "scorecon-training-1": safetensors with theta, ema, adam_m, adam_v
  * (F32, flat), and as __metadata__ the network, the options, the data's fingerprint, step and
- * images seen, and the command of the first run. It holds no times, so equal states are equal
- * bytes.
+ * images seen. It holds no times and no paths, so equal states are equal bytes.
  */
 #include "base/memory.h"
 #include "prior/safetensors.h"
@@ -55,9 +54,8 @@ sc_status sc_training_save(const sc_training *t, const char *path)
     for (int i = 0; i < VECTORS; i++)
         tensor[i] = (sc_safetensor){name[i], sc_array_view(SC_F32, 1, &t->count, data[i])};
     const sc_metadata metadata[] = {
-        {"format", FORMAT},  {"network", network}, {"options", options},
-        {"step", step},      {"images", images},   {"data", t->train.fingerprint},
-        {"command", t->command ? t->command : ""},
+        {"format", FORMAT}, {"network", network}, {"options", options},
+        {"step", step},     {"images", images},   {"data", t->train.fingerprint},
     };
     SC_TRY(sc_safetensors_write(path, tensor, VECTORS, metadata, sizeof metadata / sizeof *metadata));
 cleanup:
@@ -142,7 +140,6 @@ static sc_status load(sc_training *t, const sc_safetensors *file, const char *ne
     float *data[VECTORS];
     const char *name[VECTORS];
     int64_t step, images;
-    char *command = NULL;
     SC_TRY(expect(file, "format", FORMAT, "format"));
     SC_TRY(expect(file, "network", network, "network"));
     SC_TRY(compare_options(t, file));
@@ -152,12 +149,9 @@ static sc_status load(sc_training *t, const sc_safetensors *file, const char *ne
     vectors(data, name, t);
     for (int i = 0; i < VECTORS; i++)
         SC_TRY(check_vector(file, name[i], t->count));
-    SC_TRY(sc_string_copy(&command, sc_safetensors_metadata(file, "command")));
     for (int i = 0; i < VECTORS; i++)
         memcpy(data[i], sc_safetensors_find(file, name[i])->array.data,
                (size_t)t->count * sizeof(float));
-    sc_free(t->command);
-    t->command = command;
     t->state = (sc_training_state){.step = step, .images = images};
 cleanup:
     return status;

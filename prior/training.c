@@ -1,12 +1,10 @@
 #include "prior/training.h"
 #include "base/memory.h"
-#include "prior/adam.h"
 #include "prior/training_internal.h"
 #include <math.h>
 #include <string.h>
 
 #define VALIDATION_SEED 0x76616c69646174ull
-#define CLIP_EPSILON 1e-6 /* as in the published training code */
 
 const sc_option sc_training_options[] = {
     {"images", SC_OPT_INT, "", 1, 1e12, 1000000, NULL, "training examples in all"},
@@ -33,21 +31,6 @@ const sc_option sc_training_options[] = {
 
 const double sc_validation_sigma[SC_VALIDATION_LEVELS] = {0.01, 0.03, 0.1, 0.3, 1};
 
-static double option(const sc_training *t, const char *name)
-{
-    return sc_options_get(&t->options, name);
-}
-
-static int examples_at_a_time(const sc_training *t)
-{
-    int a = (int)option(t, "batch"), b = (int)option(t, "part");
-    while (b) {
-        int rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
 
 double sc_training_weight(const sc_training *training, double sigma)
 {
@@ -74,19 +57,20 @@ static sc_status check_options(const sc_options *options, const sc_network *netw
 static sc_status allocate(sc_training *t)
 {
     sc_status status = SC_OK;
-    int part = examples_at_a_time(t), crop = (int)option(t, "crop");
-    size_t values = (size_t)part * crop * crop * sc_network_configuration(t->network)->channels;
+    int batch = (int)sc_training_option(t, "batch"), crop = (int)sc_training_option(t, "crop");
+    t->example = (int64_t)crop * crop * sc_network_configuration(t->network)->channels;
     t->count = sc_network_parameter_count(t->network);
     SC_TRY(SC_ALLOC(&t->theta, t->count, "weights"));
     SC_TRY(SC_ALLOC(&t->ema, t->count, "averaged weights"));
     SC_TRY(SC_ALLOC(&t->m, t->count, "Adam's first moments"));
     SC_TRY(SC_ALLOC(&t->v, t->count, "Adam's second moments"));
     SC_TRY(SC_ALLOC(&t->gradient, t->count, "gradient"));
-    SC_TRY(SC_ALLOC(&t->x0, values, "training examples"));
-    SC_TRY(SC_ALLOC(&t->x, values, "noisy examples"));
-    SC_TRY(SC_ALLOC(&t->d, values, "denoised examples"));
-    SC_TRY(SC_ALLOC(&t->sigma, part, "noise levels"));
-    SC_TRY(sc_run_create(&t->run, t->network, t->device, part, crop, crop, 1));
+    SC_TRY(SC_ALLOC(&t->x0, batch * t->example, "training examples"));
+    SC_TRY(SC_ALLOC(&t->x, batch * t->example, "noisy examples"));
+    SC_TRY(SC_ALLOC(&t->sigma, batch, "noise levels"));
+    SC_TRY(SC_ALLOC(&t->loss, batch, "losses"));
+    SC_TRY(SC_ALLOC(&t->d, t->example, "denoised example"));
+    SC_TRY(sc_training_start_workers(t));
 cleanup:
     return status;
 }
@@ -107,7 +91,7 @@ sc_status sc_training_create(sc_training **training, const sc_network_config *co
     if (val)
         SC_TRY(sc_image_set_create(&t->val, val));
     SC_TRY(allocate(t));
-    sc_network_initialise(t->network, t->theta, (uint64_t)option(t, "seed"));
+    sc_network_initialise(t->network, t->theta, (uint64_t)sc_training_option(t, "seed"));
     memcpy(t->ema, t->theta, (size_t)t->count * sizeof *t->ema);
     *training = t;
     t = NULL;
@@ -120,13 +104,12 @@ void sc_training_free(sc_training *t)
 {
     if (!t)
         return;
-    sc_run_free(t->run);
+    sc_training_stop_workers(t);
     sc_run_free(t->val_run);
     sc_network_free(t->network);
     sc_image_set_free(&t->train);
     sc_image_set_free(&t->val);
-    void *owned[] = {t->theta, t->ema, t->m, t->v, t->gradient, t->x0, t->x, t->d, t->sigma,
-                     t->command};
+    void *owned[] = {t->theta, t->ema, t->m, t->v, t->gradient, t->x0, t->x, t->d, t->sigma, t->loss};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         sc_free(owned[i]);
     sc_free(t);
@@ -154,141 +137,13 @@ cleanup:
 
 const sc_training_state *sc_training_current(const sc_training *t) { return &t->state; }
 
-/* ---- one update ---- */
-
-static double draw_sigma(const sc_training *t, sc_key key)
-{
-    const uint32_t purpose = SC_DRAW_DATASET + SC_DATASET_SIGMA;
-    double low = log(option(t, "sigma-min")), high = log(option(t, "sigma-max")), value;
-    float z; /* takes elements 0 and 1; the uniforms are in the next block */
-    sc_random_normal(&z, 1, key, purpose, 0);
-    if (sc_random_uniform1(4, key, purpose, 0) < option(t, "sigma-uniform"))
-        value = low + (high - low) * sc_random_uniform1(5, key, purpose, 0);
-    else
-        value = option(t, "sigma-mean") + option(t, "sigma-std") * z;
-    return exp(fmin(fmax(value, low), high));
-}
-
-/* x = x0 + sigma z */
-static void add_noise(float *x, const float *x0, double sigma, int64_t n, sc_key key)
-{
-    sc_random_normal(x, n, key, SC_DRAW_DATASET + SC_DATASET_NOISE, 0);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = x0[i] + (float)sigma * x[i];
-}
-
-static sc_status make_example(sc_training *t, int slot, int item)
-{
-    sc_augmentation how = {.crop = (int)option(t, "crop"),
-                           .channels = sc_network_configuration(t->network)->channels};
-    sc_key key = {(uint64_t)option(t, "seed"), (uint32_t)t->state.step, (uint32_t)item};
-    int64_t size = (int64_t)how.crop * how.crop * how.channels;
-    int index = sc_image_set_pick(
-        &t->train, sc_random_uniform1(0, key, SC_DRAW_DATASET + SC_DATASET_PICK, 0));
-    sc_array image;
-    const sc_image_source *source = t->train.source;
-    sc_status status = source->get(source->self, &image, index);
-    if (status != SC_OK)
-        return status;
-    sc_augment(t->x0 + slot * size, &image, t->train.scale[index], &how, key);
-    t->sigma[slot] = draw_sigma(t, key);
-    add_noise(t->x + slot * size, t->x0 + slot * size, t->sigma[slot], size, key);
-    return SC_OK;
-}
-
-/* d <- dL/dD for this example's share 1/batch of the loss; returns its loss. */
-static double loss_gradient(float *d, const float *x0, int64_t n, double weight, double share)
-{
-    double sum = 0, factor = 2 * weight * share / (double)n;
-    for (int64_t i = 0; i < n; i++) {
-        double error = (double)d[i] - x0[i];
-        sum += error * error;
-        d[i] = (float)(factor * error);
-    }
-    return weight * sum / (double)n;
-}
-
-static sc_status accumulate_part(sc_training *t, double *loss, int first)
-{
-    sc_status status = SC_OK;
-    int part = examples_at_a_time(t), crop = (int)option(t, "crop");
-    int64_t size = (int64_t)crop * crop * sc_network_configuration(t->network)->channels;
-    double share = 1 / option(t, "batch");
-    for (int i = 0; i < part; i++)
-        SC_TRY(make_example(t, i, first + i));
-    SC_TRY(sc_run_denoise(t->run, t->d, t->x, t->sigma));
-    for (int i = 0; i < part; i++)
-        *loss += share * loss_gradient(t->d + i * size, t->x0 + i * size, size,
-                                       sc_training_weight(t, t->sigma[i]), share);
-    SC_TRY(sc_run_backward(t->run, t->gradient, NULL, t->d));
-cleanup:
-    return status;
-}
-
-static void clear_frozen(sc_training *t)
-{
-    const sc_parameter *parameter;
-    int count = sc_network_parameters(t->network, &parameter);
-    for (int i = 0; i < count; i++)
-        if (parameter[i].frozen)
-            memset(t->gradient + parameter[i].offset, 0, (size_t)parameter[i].count * sizeof(float));
-}
-
-/* Warm-up, full rate, cosine to 0 over the last share of the images. */
-static double learning_rate(const sc_training *t)
-{
-    double warmup = option(t, "warmup"), total = option(t, "images"), share = option(t, "decay");
-    double rate = option(t, "lr"), seen = (double)t->state.images / total;
-    if ((double)t->state.step < warmup)
-        rate *= (double)(t->state.step + 1) / warmup;
-    if (share > 0 && seen > 1 - share)
-        rate *= (1 + cos(M_PI * fmin((seen - (1 - share)) / share, 1))) / 2;
-    return rate;
-}
-
-static void update(sc_training *t)
-{
-    double n = (double)t->state.step + 1;
-    sc_adam adam = {.rate = learning_rate(t), .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
-                    .ema_decay = fmin(option(t, "ema"), (1 + n) / (10 + n)),
-                    .scale = fmin(1, option(t, "clip") / (t->state.gradient_norm + CLIP_EPSILON)),
-                    .step = t->state.step + 1};
-    sc_adam_update(t->theta, t->ema, t->m, t->v, t->gradient, t->count, &adam);
-    t->state.rate = adam.rate;
-    t->state.step++;
-    t->state.images += (int64_t)option(t, "batch");
-}
-
-sc_status sc_training_step(sc_training *t)
-{
-    sc_status status = SC_OK;
-    double loss = 0;
-    int batch = (int)option(t, "batch"), part = examples_at_a_time(t);
-    memset(t->gradient, 0, (size_t)t->count * sizeof *t->gradient);
-    SC_TRY(sc_run_set_theta(t->run, t->theta));
-    for (int first = 0; first < batch; first += part)
-        SC_TRY(accumulate_part(t, &loss, first));
-    clear_frozen(t);
-    double norm = sqrt(sc_squared_norm(t->gradient, t->count));
-    if (!isfinite(loss) || !isfinite(norm))
-        SC_TRY(sc_fail(SC_ERR_NUMERIC, "update %lld: loss %g, gradient norm %g: training has "
-                       "diverged; lower the learning rate", (long long)t->state.step + 1, loss,
-                       norm));
-    t->state.loss = loss;
-    t->state.gradient_norm = norm;
-    update(t);
-cleanup:
-    return status;
-}
-
 /* ---- validation ---- */
 
 static sc_status validate_image(sc_training *t, double *sum, int index)
 {
     sc_status status = SC_OK;
-    sc_augmentation how = {.crop = (int)option(t, "crop"), .fixed = true,
+    sc_augmentation how = {.crop = (int)sc_training_option(t, "crop"), .fixed = true,
                            .channels = sc_network_configuration(t->network)->channels};
-    int64_t size = (int64_t)how.crop * how.crop * how.channels;
     sc_array image;
     const sc_image_source *source = t->val.source;
     SC_TRY(source->get(source->self, &image, index));
@@ -296,9 +151,9 @@ static sc_status validate_image(sc_training *t, double *sum, int index)
         sc_key key = {VALIDATION_SEED, (uint32_t)level, (uint32_t)index};
         double sigma = sc_validation_sigma[level];
         sc_augment(t->x0, &image, t->val.scale[index], &how, key);
-        add_noise(t->x, t->x0, sigma, size, key);
+        sc_training_add_noise(t->x, t->x0, sigma, t->example, key);
         SC_TRY(sc_run_denoise(t->val_run, t->d, t->x, &sigma));
-        sum[level] += loss_gradient(t->d, t->x0, size, 1, 1);
+        sum[level] += sc_training_loss(t->d, t->x0, t->example, 1, 1);
     }
 cleanup:
     return status;
@@ -311,8 +166,8 @@ sc_status sc_training_validate(sc_training *t, sc_validation *validation)
     *validation = (sc_validation){0};
     if (!t->val.source)
         return SC_OK;
-    int count = t->val.source->count, crop = (int)option(t, "crop");
-    int images = (int)fmin(option(t, "val-images"), count);
+    int count = t->val.source->count, crop = (int)sc_training_option(t, "crop");
+    int images = (int)fmin(sc_training_option(t, "val-images"), count);
     if (!t->val_run)
         SC_TRY(sc_run_create(&t->val_run, t->network, t->device, 1, crop, crop, 0));
     SC_TRY(sc_run_set_theta(t->val_run, t->ema));

@@ -55,15 +55,15 @@ sc_status sc_training_step(sc_training *training);
 sc_status sc_training_validate(sc_training *training, sc_validation *validation);
 const sc_training_state *sc_training_current(const sc_training *training);
 
-/* Everything that the next step depends on, written atomically; `command` is kept for the
- * record. Loading demands the same network, seed and data, and logs a warning for other options
+/* Everything that the next step depends on, written atomically. Loading demands the same network, seed and data, and logs a warning for other options
  * that differ. On a failed load the training is as it was, or must be freed (SC_ERR_FORMAT). */
 sc_status sc_training_save(const sc_training *training, const char *path);
 sc_status sc_training_load(sc_training *training, const char *path);
 
 /* What goes into the record of the weights, beside what the training knows itself. */
 typedef struct {
-    const char *modality, *anatomy, *licence, *data, *command;
+    const char *modality, *anatomy, *licence, *data;
+    const char *command, *program; /* "scorecon 0.1.0" */
 } sc_training_about;
 
 /* The EMA weights as a prior (prior/weights.h), written atomically. validation may be NULL. */

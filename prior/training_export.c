@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRAM "scorecon 0.1.0"
-
 static json_t *describe_validation(const sc_validation *validation)
 {
     json_t *levels = json_object();
@@ -43,8 +41,7 @@ static char *describe_training(const sc_training *t, const char *command,
 sc_status sc_training_export(const sc_training *t, const char *path,
                              const sc_training_about *about, const sc_validation *validation)
 {
-    const char *command = t->command && t->command[0] ? t->command : about->command;
-    char *training = describe_training(t, command ? command : "", validation);
+    char *training = describe_training(t, about->command, validation);
     if (!training)
         return sc_fail(SC_ERR_MEMORY, "%s: no memory for the training record", path);
     /* borrowed texts: this record is not freed */
@@ -53,7 +50,7 @@ sc_status sc_training_export(const sc_training *t, const char *path,
                          sc_options_get(&t->options, "sigma-max")),
         .normalisation = (char *)SC_WEIGHTS_NORMALISATION, .modality = (char *)about->modality,
         .anatomy = (char *)about->anatomy, .licence = (char *)about->licence,
-        .data = (char *)about->data, .training = training, .program = (char *)PROGRAM};
+        .data = (char *)about->data, .training = training, .program = (char *)about->program};
     sc_status status = sc_weights_write(path, t->network, t->ema, &record);
     free(training);
     return status;

@@ -17,21 +17,48 @@ sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source);
 void sc_image_set_free(sc_image_set *set);
 int sc_image_set_pick(const sc_image_set *set, double u); /* u in [0, 1) */
 
+/* One thread of a step: a device of one thread, memory for some examples, a gradient of its own. */
+typedef struct {
+    const sc_device *device;
+    sc_device *owned; /* NULL: the caller's */
+    sc_run *run;
+    float *gradient; /* (count) */
+    float *d;        /* (part, example) */
+} sc_training_worker;
+
 struct sc_training {
     sc_network *network;
     const sc_device *device;
     sc_options options;
     sc_image_set train, val; /* val: source NULL if none */
-    sc_run *run, *val_run;   /* val_run: made by the first validation */
-    int64_t count;           /* floats in theta */
+    sc_training_worker *worker;
+    int workers, part;       /* examples a worker takes at a time */
+    sc_run *val_run;         /* made by the first validation */
+    int64_t count, example;  /* floats in theta, in an example (crop, crop, channels) */
     float *theta, *ema, *m, *v, *gradient; /* (count) */
-    float *x0, *x, *d;                     /* (batch part, crop, crop, channels) */
-    double *sigma;                         /* (batch part) */
+    float *x0, *x;                         /* (batch, example) */
+    double *sigma, *loss;                  /* (batch) */
+    float *d;                              /* (example), of the validation */
     sc_training_state state;
-    char *command; /* of the first run, from the checkpoint; NULL before one is loaded */
 };
+
+double sc_training_option(const sc_training *training, const char *name);
 
 /* lambda(sigma) */
 double sc_training_weight(const sc_training *training, double sigma);
+
+/* Workers for the options batch and part and the device's threads. */
+sc_status sc_training_start_workers(sc_training *training);
+void sc_training_stop_workers(sc_training *training); /* none is fine */
+
+/* training->gradient and ->loss from ->x0, ->x, ->sigma. The sums' order depends on batch and part
+ * only, not on the number of threads. */
+sc_status sc_training_gradient(sc_training *training);
+
+/* x = x0 + sigma z, n numbers */
+void sc_training_add_noise(float *x, const float *x0, double sigma, int64_t n, sc_key key);
+
+/* Weighted loss of an example; d, which is D(x), becomes share * dloss/dD. */
+double sc_training_loss(float *d, const float *x0, int64_t n, double weight, double share);
 
 #endif

@@ -1,5 +1,4 @@
 /* The loop around the updates: when to report, to write, to stop. */
-#include "base/memory.h"
 #include "prior/training_internal.h"
 #include <math.h>
 #include <time.h>
@@ -103,8 +102,6 @@ sc_status sc_training_run(sc_training *t, const sc_training_plan *plan)
               .reported_images = t->state.images};
     sc_status status = SC_OK;
     l.last_write = l.last_report = l.start;
-    if (!t->command && plan->about)
-        SC_TRY(sc_string_copy(&t->command, plan->about->command));
     while (!finished(&l)) {
         status = one_step(&l);
         if (status == SC_ERR_CANCELLED)

@@ -1,7 +1,7 @@
 # scorecon train and sample: a training killed at random moments ends in the same bytes as one that
 # was not; what is wrong with the input is said in one line.
 source "$(dirname "$0")/library.sh"
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive # other tests run beside this one
 
 # A grey TIFF of 32 x 32 pixels of 8 bit: a bright square of side $2 on a dark ground.
 tiff() {
@@ -40,8 +40,10 @@ done
 cmp whole.safetensors k.safetensors || fail "a killed and resumed training differs"
 cmp whole.ckpt k.ckpt || fail "its checkpoint differs"
 
-"$program" "${train[@]}" --images 400 -o two.safetensors --quiet --threads 2 || fail "two threads"
-cmp whole.safetensors two.safetensors || fail "two threads give other weights than one"
+for threads in 1 2; do
+    "$program" "${train[@]}" --images 40 -o "$threads.safetensors" --quiet --threads $threads || fail "training"
+done
+cmp 1.safetensors 2.safetensors || fail "two threads give other weights than one"
 
 # Ctrl-C: exit 130, a checkpoint to go on from
 code=0
@@ -56,11 +58,10 @@ timeout -s INT 1 "$program" "${train[@]}" --images 10000000 --checkpoint stop.ck
 
 expect 1 "empty: no .tif" train empty -o x.safetensors
 expect 1 "nowhere" train nowhere -o x.safetensors
-expect 1 "stop.ckpt exists" "${train[@]}" --checkpoint stop.ckpt -o x.safetensors || true
+expect 2 "stop.ckpt exists" "${train[@]}" --checkpoint stop.ckpt -o x.safetensors
 expect 1 "seed" "${train[@]}" --checkpoint stop.ckpt --resume --seed 2 -o x.safetensors
 expect 2 "from 8 to 1024" "${train[@]}" --crop 3 -o x.safetensors
 expect 2 "needs --checkpoint" "${train[@]}" --resume -o x.safetensors
-expect 1 "not in the table" train data --occupied <(head -2 shares.csv) -o x.safetensors || true
 head -2 shares.csv >short.csv
 expect 1 "b is not in the table" train data --occupied short.csv -o x.safetensors
 printf 'subject,contrast\na,T1\n' >bad.csv

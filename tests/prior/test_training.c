@@ -93,7 +93,8 @@ static void steps(sc_training *t, int n)
             fail_msg("%s", sc_message());
 }
 
-static const sc_training_about about = {"MR", "brain", "CC0", "discs", "test"};
+static const sc_training_about about = {"MR", "brain", "CC0", "discs", "test",
+                                        "program"};
 
 static void hash_of(char hash[65], const sc_training *t)
 {
@@ -130,6 +131,26 @@ static void resumed_run_gives_the_same_bytes(void **state)
     sc_training_free(t);
     assert_string_equal(straight, resumed);
     assert_string_equal(straight_state, resumed_state);
+}
+
+static void threads_do_not_change_the_weights(void **state)
+{
+    (void)state;
+    sc_device *one = device;
+    char hash[3][65];
+    for (int threads = 1; threads <= 3; threads++) {
+        sc_options o = options();
+        assert_int_equal(sc_options_set(&o, "batch", "8"), SC_OK);
+        assert_int_equal(sc_device_create_cpu(&device, threads), SC_OK);
+        sc_training *t = begin(&o);
+        steps(t, 4);
+        hash_of(hash[threads - 1], t);
+        sc_training_free(t);
+        sc_device_free(device);
+    }
+    device = one;
+    assert_string_equal(hash[0], hash[1]);
+    assert_string_equal(hash[0], hash[2]);
 }
 
 static void loss_falls(void **state)
@@ -361,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adam_takes_the_known_first_steps),
         cmocka_unit_test(resumed_run_gives_the_same_bytes),
+        cmocka_unit_test(threads_do_not_change_the_weights),
         cmocka_unit_test(loss_falls),
         cmocka_unit_test(weight_is_that_of_the_preconditioning),
         cmocka_unit_test(other_seed_data_or_network_is_not_resumed),
