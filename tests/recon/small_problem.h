@@ -20,6 +20,7 @@ typedef struct {
     sc_problem problem;
     sc_c32 *truth; /* (set, y, x) */
     int64_t n, m;  /* complex elements of image and data */
+    int skip;
 } small_problem;
 
 static inline void small_ok(sc_status status)
@@ -77,7 +78,7 @@ static inline void small_image(sc_c32 *image, int sets, int64_t ny, int64_t nx)
 static inline small_problem small_begin(int threads, int sets, int coils, int64_t ny, int64_t nx,
                                         int skip, double sigma)
 {
-    small_problem s = {.n = sets * ny * nx, .m = coils * ny * nx};
+    small_problem s = {.n = sets * ny * nx, .m = coils * ny * nx, .skip = skip};
     const int64_t dim[2] = {ny, nx};
     small_ok(sc_device_create_cpu(&s.device, threads));
     s.problem = (sc_problem){.device = s.device,
@@ -109,6 +110,23 @@ static inline small_problem small_begin(int threads, int sets, int coils, int64_
     sc_free(maps);
     sc_free(mask);
     return s;
+}
+
+/* The same problem with operator and data on another device; y and A to be freed by the caller. */
+static inline sc_problem small_on(const small_problem *s, const sc_device *device)
+{
+    sc_problem p = s->problem;
+    const int64_t dim[2] = {p.ny, p.nx};
+    size_t bytes = (size_t)s->m * sizeof(sc_c32);
+    sc_c32 *maps = small_maps(p.sets, p.coils, p.ny, p.nx);
+    float *mask = small_mask(p.ny, p.nx, s->skip, (int)(p.ny / 5));
+    p.device = device;
+    small_ok(sc_op_sense(&p.A, device, maps, mask, p.sets, p.coils, 2, dim));
+    small_ok(sc_device_alloc(device, &p.y, bytes, 1));
+    small_ok(device->kernels->upload(device, p.y, s->problem.y, bytes));
+    sc_free(maps);
+    sc_free(mask);
+    return p;
 }
 
 static inline void small_end(small_problem *s)
