@@ -7,8 +7,9 @@ sc_status sc_finish_volume(sc_array *volume, sc_dtype dtype, const sc_scan *scan
                            const sc_calibration *calibration)
 {
     assert(dtype == SC_C32 || dtype == SC_F32);
-    int64_t slices = calibration->planes.kind == SC_PLANES_SLICES ? scan->slices : scan->image_nz;
-    return sc_array_create(volume, dtype, 3, (int64_t[]){slices, scan->image_ny, scan->image_nx});
+    return sc_array_create(
+        volume, dtype, 3,
+        (int64_t[]){calibration->planes.out_slices, scan->image_ny, scan->image_nx});
 }
 
 /* Where pixel (y, x) of plane `index` lies in the volume [slice, y, x]; -1: cropped away. */

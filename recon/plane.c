@@ -48,15 +48,12 @@ sc_status sc_planes_of(sc_planes *planes, const sc_scan *scan)
                           .count = scan->slices,
                           .ny = scan->ny,
                           .nx = scan->nx,
-                          .image_ny = scan->image_ny,
-                          .image_nx = scan->image_nx,
-                          .out_slices = scan->slices,
-                          .out_ny = scan->ny,
-                          .out_nx = scan->nx};
+                          .out_slices = scan->slices};
     if (scan->nz == 1)
         return SC_OK;
     assert(scan->slices == 1);
-    planes->out_slices = planes->count = scan->nz;
+    planes->count = scan->nz;
+    planes->out_slices = scan->image_nz;
     bool z = true, x = true, full = true;
     for (int64_t frame = 0; frame < scan->frames; frame++) {
         bool whole = true;
@@ -76,8 +73,6 @@ sc_status sc_planes_of(sc_planes *planes, const sc_scan *scan)
     planes->count = scan->nx;
     planes->ny = scan->nz;
     planes->nx = scan->ny;
-    planes->image_ny = scan->image_nz;
-    planes->image_nx = scan->image_ny;
     planes->zero_filled = !full;
     return SC_OK;
 }

@@ -21,8 +21,7 @@ typedef struct {
     int64_t count;        /* planes of one frame */
     int64_t ny, nx;       /* of one plane */
     bool zero_filled;     /* the axis of the DFT was sampled in part */
-    int64_t image_ny, image_nx; /* wanted size of a plane */
-    int64_t out_slices, out_ny, out_nx; /* image volume of one frame [slice, y, x], before the crop */
+    int64_t out_slices;   /* of the wanted image volume of one frame, [slice, y, x] */
 } sc_planes;
 
 /* SC_ERR_UNSUPPORTED: a 3D scan undersampled along all three axes. Looks at the mask only. */
