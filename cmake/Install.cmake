@@ -43,5 +43,7 @@ configure_package_config_file(cmake/scoreconConfig.cmake.in ${PROJECT_BINARY_DIR
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/scoreconConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/scoreconConfig.cmake ${PROJECT_BINARY_DIR}/scoreconConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/scorecon)
+# relative, so that an installation can be moved or installed under another prefix
+file(RELATIVE_PATH SC_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/scorecon.pc.in ${PROJECT_BINARY_DIR}/scorecon.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/scorecon.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -11,8 +11,8 @@ for file in bin/scorecon share/man/man1/scorecon-recon.1 share/scorecon/protocol
 done
 cmake -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
 cmake --build "$work/build" >/dev/null
-LD_LIBRARY_PATH=$(echo "$work"/prefix/lib*/ "$work"/prefix/lib/*-linux-gnu/ | tr ' ' ':') "$work/build/example" | grep -q 'fourier 180'
+LD_LIBRARY_PATH=$(echo "$work"/prefix/lib*/ "$work"/prefix/lib/*-linux-gnu/ | tr ' ' ':') "$work/build/example" | grep -q 'Fourier 180'
 export PKG_CONFIG_PATH=$(find "$work/prefix" -name pkgconfig -type d)
 cc "$here/example.c" -o "$work/example" $(pkg-config --cflags --libs scorecon)
-LD_LIBRARY_PATH=$(pkg-config --variable=libdir scorecon) "$work/example" | grep -q 'fourier 180'
+LD_LIBRARY_PATH=$(pkg-config --variable=libdir scorecon) "$work/example" | grep -q 'Fourier 180'
 "$work/prefix/bin/scorecon" --version
