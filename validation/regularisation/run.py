@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 
-MASKS = ["lines:4:24", "random:4:24", "lines:6:16", "poisson:8:24"]
+MASKS = ["lines:4:24", "random:4:24", "lines:6:16", "poisson:8:24"]  # the last measures parts of lines: cfl
 SWEEPS = [
     ("l1-wavelet", "lambda-sigma", [0.06, 0.12, 0.25, 0.5, 1.0]),
     ("tv", "lambda-sigma", [0.06, 0.12, 0.25, 0.5, 1.0]),
@@ -58,15 +58,16 @@ def main():
     for mask in MASKS:
         for noise in given.noise:
             for i, image in enumerate(given.images):
-                scan = f"{given.out}/{mask.replace(':', '_')}_{noise}_{i}"
-                run(given.program, "simulate", image, "-o", scan + ".h5", "--truth", scan + ".npy", "--mask", mask,
+                name = f"{given.out}/{mask.replace(':', '_')}_{noise}_{i}"
+                scan = name + (".cfl" if mask.startswith("poisson") else ".h5")
+                run(given.program, "simulate", image, "-o", scan, "--truth", name + ".npy", "--mask", mask,
                     "--noise", noise, "--matrix", given.matrix, "--seed", i, "--quiet")
-                scans.setdefault((mask, noise), []).append(scan)
+                scans.setdefault((mask, noise), []).append((scan, name + ".npy"))
     for method, option, values in SWEEPS:
         rows = []
         for setting, names in scans.items():
-            numbers = [sum(psnr(given.program, n + ".h5", n + ".npy", given.out + "/recon", method, option, v)
-                           for n in names) / len(names) for v in values]
+            numbers = [sum(psnr(given.program, scan, truth, given.out + "/recon", method, option, v)
+                           for scan, truth in names) / len(names) for v in values]
             rows.append((setting, numbers))
         print_table(method, option, values, rows)
 

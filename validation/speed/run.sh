@@ -8,10 +8,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work" >/dev/null
 export PKG_CONFIG_PATH=$(find "$work" -name pkgconfig -type d)
-export LD_LIBRARY_PATH=$(pkg-config --variable=libdir scorecon)
+library() { pkg-config --define-variable=prefix="$work" "$@"; } # the file names the final prefix
+export LD_LIBRARY_PATH=$(library --variable=libdir scorecon)
 for source in "$here"/*.c; do
     name=$(basename "$source" .c)
-    cc -O2 -fopenmp "$source" -o "$work/$name" $(pkg-config --cflags --libs scorecon fftw3f) -lm
+    cc -O2 -fopenmp "$source" -o "$work/$name" $(library --cflags --libs scorecon) -lfftw3f -lm
     for threads in 1 2; do
         printf '\n## %s, ' "$name"
         OMP_WAIT_POLICY=passive "$work/$name" "$threads"
