@@ -273,6 +273,29 @@ cleanup:
     return status;
 }
 
+void sc_fastmri_try(const char *path)
+{
+    sc_hdf5 h5;
+    char *text = NULL;
+    sc_c32 *data = NULL;
+    reader k = {.kspace = H5I_INVALID_HID, .sample = H5I_INVALID_HID};
+    if (sc_hdf5_open(&h5, path) != SC_OK)
+        return;
+    if (sc_hdf5_text(&text, h5.file, "ismrmrd_header", SC_ISMRMRD_XML_LIMIT) == SC_OK)
+        sc_free(text);
+    if (open_kspace(&k, &h5) == SC_OK && SC_ALLOC(&k.column, k.width, "columns") == SC_OK &&
+        SC_ALLOC(&data, k.coils * k.height * k.width, "slice") == SC_OK) {
+        (void)use_mask(&k, h5.file);
+        for (int64_t i = 0; i < k.averages * k.slices; i++)
+            (void)read_slice(data, &k, i / k.slices, i % k.slices);
+    }
+    sc_free(data);
+    sc_free(k.column);
+    sc_hdf5_drop(k.sample);
+    sc_hdf5_drop(k.kspace);
+    sc_hdf5_close(&h5);
+}
+
 sc_status sc_fastmri_read(sc_scan *scan, const char *path, const sc_scan_options *options)
 {
     sc_status status = SC_OK;

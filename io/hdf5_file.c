@@ -2,7 +2,14 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/hdf5_internal.h"
+#include <pthread.h>
 #include <string.h>
+
+static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+
+void sc_hdf5_lock(void) { pthread_mutex_lock(&library); }
+
+void sc_hdf5_unlock(void) { pthread_mutex_unlock(&library); }
 
 bool sc_hdf5_probe(const void *head, size_t bytes)
 {
@@ -16,12 +23,14 @@ void sc_hdf5_drop(hid_t id)
         H5Idec_ref(id);
 }
 
-/* The library prints its error stack to stderr unless told not to. */
-static void silence(sc_hdf5 *h5)
+/* The library is ours, and does not print its error stack to stderr. */
+static void enter(sc_hdf5 *h5)
 {
+    sc_hdf5_lock();
     *h5 = (sc_hdf5){.file = H5I_INVALID_HID};
-    h5->quiet = H5Eget_auto2(H5E_DEFAULT, &h5->print, &h5->print_self) >= 0 &&
-                H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0;
+    h5->quiet = true;
+    H5Eget_auto2(H5E_DEFAULT, &h5->print, &h5->print_self);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
 sc_status sc_hdf5_open(sc_hdf5 *h5, const char *path)
@@ -31,7 +40,7 @@ sc_status sc_hdf5_open(sc_hdf5 *h5, const char *path)
     sc_status status = sc_file_size(&bytes, path);
     if (status != SC_OK)
         return status;
-    silence(h5);
+    enter(h5);
     h5->bytes = bytes;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_file_locking(access, false, true); /* read-only folders and network shares have none */
@@ -45,7 +54,7 @@ sc_status sc_hdf5_open(sc_hdf5 *h5, const char *path)
 
 sc_status sc_hdf5_create(sc_hdf5 *h5)
 {
-    silence(h5);
+    enter(h5);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_core(access, 1 << 20, false);
     /* any name: the core driver without backing store touches no file */
@@ -80,9 +89,11 @@ void sc_hdf5_close(sc_hdf5 *h5)
     if (h5->file >= 0)
         H5Fclose(h5->file);
     h5->file = H5I_INVALID_HID;
-    if (h5->quiet)
-        H5Eset_auto2(H5E_DEFAULT, h5->print, h5->print_self);
+    if (!h5->quiet)
+        return;
+    H5Eset_auto2(H5E_DEFAULT, h5->print, h5->print_self);
     h5->quiet = false;
+    sc_hdf5_unlock();
 }
 
 bool sc_hdf5_has(hid_t at, const char *name)

@@ -1,5 +1,5 @@
-/* HDF5 for untrusted files: opened read-only without locks, the library's own messages silenced,
- * and only hard links to plain datasets followed (an external link, external storage or a virtual
+/* HDF5 for untrusted files: opened read-only without locks, tried in a child process first, the
+ * library's own messages silenced, and only hard links to plain datasets followed (an external link, external storage or a virtual
  * dataset would read other files of this machine).
  *
  * Every handle is closed by sc_hdf5_drop, whatever its kind; a negative handle is fine there.
@@ -16,9 +16,18 @@ typedef struct {
     H5E_auto2_t print;
     void *print_self;
     bool quiet;
-} sc_hdf5;
+} sc_hdf5; /* open: holds the lock below */
 
 bool sc_hdf5_probe(const void *head, size_t bytes);
+
+/* One thread at a time uses HDF5 through us, from open to close. */
+void sc_hdf5_lock(void);
+void sc_hdf5_unlock(void);
+
+/* Would the library survive try_to_read(path, self)? It is called in a child process, and may use
+ * nothing but HDF5 and memory. SC_ERR_FORMAT if not. */
+sc_status sc_hdf5_trial(const char *path, int64_t bytes, void (*try_to_read)(const char *, void *),
+                        void *self);
 
 /* On failure *h5 is closed; SC_ERR_IO or SC_ERR_FORMAT. */
 sc_status sc_hdf5_open(sc_hdf5 *h5, const char *path);

@@ -269,6 +269,26 @@ static sc_status visit_block(const sc_ismrmrd *raw, const hvl_t *list, int64_t f
     return SC_OK;
 }
 
+void sc_ismrmrd_try(const char *path, const char *group)
+{
+    sc_ismrmrd raw;
+    hvl_t list[SC_ISMRMRD_BLOCK];
+    hid_t memory;
+    if (sc_ismrmrd_open(&raw, path, group) != SC_OK)
+        return;
+    if (samples_type(&memory, raw.data) == SC_OK)
+        for (int64_t first = 0; first < raw.readouts; first += SC_ISMRMRD_BLOCK) {
+            int64_t n = raw.readouts - first < SC_ISMRMRD_BLOCK ? raw.readouts - first
+                                                                : SC_ISMRMRD_BLOCK;
+            hid_t space;
+            (void)read_block(list, &space, &raw, memory, first, n);
+            H5Dvlen_reclaim(memory, space, H5P_DEFAULT, list);
+            sc_hdf5_drop(space);
+        }
+    sc_hdf5_drop(memory);
+    sc_ismrmrd_close(&raw);
+}
+
 sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use,
                           sc_ismrmrd_visit *visit, sc_status (*block_end)(void *self), void *self,
                           const sc_progress *progress)

@@ -18,6 +18,10 @@ typedef struct {
     sc_status (*read)(sc_scan *scan, const char *path, const sc_scan_options *options);
 } sc_scan_reader;
 
+/* Read all that the HDF5 readers would, and keep nothing: for sc_hdf5_trial. */
+void sc_ismrmrd_try(const char *path, const char *group);
+void sc_fastmri_try(const char *path);
+
 bool sc_fastmri_probe(const sc_scan_probe *probe);
 sc_status sc_fastmri_read(sc_scan *scan, const char *path, const sc_scan_options *options);
 bool sc_ismrmrd_probe(const sc_scan_probe *probe);

@@ -1,6 +1,7 @@
 /* Recognising a scan file by its content, and the checks that every scan has to pass. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/hdf5_internal.h"
 #include "io/scan_internal.h"
 #include <errno.h>
 #include <math.h>
@@ -26,15 +27,36 @@ sc_scan_options sc_scan_options_default(void)
                              .encoding = -1};
 }
 
-static sc_status find_reader(const sc_scan_reader **reader, const char *path)
+static void try_hdf5(const char *path, void *self)
+{
+    const sc_scan_options *options = self;
+    sc_scan_probe probe = {.path = path, .head = "\x89HDF\r\n\x1a\n", .bytes = 8};
+    bool fastmri = sc_fastmri_probe(&probe);
+    if (fastmri && options)
+        sc_fastmri_try(path);
+    else if (options)
+        sc_ismrmrd_try(path, options->group);
+}
+
+/* options: what will be read; NULL: nothing but what probes look at. */
+static sc_status find_reader(const sc_scan_reader **reader, const char *path,
+                             const sc_scan_options *options)
 {
     char head[512];
     sc_scan_probe probe = {.path = path, .head = head};
+    int64_t bytes;
     FILE *file = fopen(path, "rb");
     int reason = errno;
     if (file) {
         probe.bytes = fread(head, 1, sizeof head, file);
         fclose(file);
+    }
+    if (sc_hdf5_probe(head, probe.bytes) && !(options && options->trusted)) {
+        sc_status status = sc_file_size(&bytes, path);
+        if (status == SC_OK)
+            status = sc_hdf5_trial(path, bytes, try_hdf5, (void *)(uintptr_t)options);
+        if (status != SC_OK)
+            return status;
     }
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         if (readers[i].probe(&probe)) {
@@ -56,7 +78,7 @@ static const char *base_name(const char *path)
 sc_status sc_scan_recognise(const char **format, const char *path)
 {
     const sc_scan_reader *reader = NULL;
-    sc_status status = find_reader(&reader, path);
+    sc_status status = find_reader(&reader, path, NULL);
     *format = reader ? reader->name : NULL;
     return sc_context(status, "%s", base_name(path));
 }
@@ -88,7 +110,7 @@ sc_status sc_scan_read(sc_scan *scan, const char *path, const sc_scan_options *o
     *scan = (sc_scan){0};
     sc_header_clear(&scan->header);
     snprintf(scan->source, sizeof scan->source, "%s", base_name(path));
-    SC_TRY(find_reader(&reader, path));
+    SC_TRY(find_reader(&reader, path, &own));
     if (!own.device) {
         SC_TRY(sc_device_create_cpu(&device, 1));
         own.device = device;

@@ -7,6 +7,7 @@
 
 #define FILE_LIMIT ((size_t)4 << 30)
 #define PIXEL_LIMIT ((int64_t)1 << 31)
+#define PIXELS_PER_BYTE 4096 /* of a compressed file */
 #define PAGE_LIMIT 65535
 #define SIDE_LIMIT 65535
 #define STRIP_LIMIT ((tmsize_t)1 << 30) /* bytes libtiff may allocate at once */
@@ -192,6 +193,10 @@ static sc_status read_pages(sc_array *pages, TIFF *tiff, const buffer *b, int *p
     SC_TRY(count_pages(&count, tiff));
     const int64_t dim[3] = {count, first.height, first.width};
     SC_TRY(sc_shape_count(&total, 3, dim, PIXEL_LIMIT));
+    /* no real image packs tighter; a header gone wrong asks for gigabytes */
+    if (total / PIXELS_PER_BYTE > (int64_t)b->size)
+        SC_TRY(sc_fail(SC_ERR_FORMAT, "%lld pixels in a file of %zu bytes", (long long)total,
+                       b->size));
     SC_TRY(sc_array_create(pages, SC_F32, 3, dim));
     for (*page = 0; *page < count; (*page)++) {
         if (!TIFFSetDirectory(tiff, (uint16_t)*page))

@@ -387,7 +387,7 @@ static void wrong_masks_get_one_line(void **state)
     sc_scan_options options = sc_scan_options_default();
     options.mask = in_scratch("m.npy");
     write_mask("m.npy", 2, (const int64_t[]){5, 6}, 3);
-    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_USAGE,
+    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_INPUT,
                    "mask of 5 x 6 for a scan of 6 x 5");
     write_mask("m.npy", 2, (const int64_t[]){6, 5}, 1);
     assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_INPUT,
