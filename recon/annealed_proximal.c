@@ -14,15 +14,16 @@ enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
     {"levels", SC_OPT_INT, "", 1, 10000, 12, NULL, "noise levels, geometric"},
-    {"sigma-start", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
-     "first noise level; 0: the expected error of the CG-SENSE start"},
-    {"sigma-end", SC_OPT_REAL, "measured noise", 0, 1e6, 1, NULL,
+    {"start", SC_OPT_REAL, "", 1e-3, 1e3, 4, NULL,
+     "first noise level, as a multiple of the error expected of the CG-SENSE start"},
+    {"sigma-end", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
      "last noise level, as a multiple of the measured noise"},
-    {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
+    {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 1.5, NULL,
      "error expected of the denoised image, as a multiple of the noise level"},
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
      "the result: after the last data step, or the last denoised image"},
-    SC_OPTION_SPREAD(0.3),
+    {"mirror", SC_OPT_BOOL, "", 0, 1, 1, NULL,
+     "show the image to the prior in its four reflections in turn"},
     SC_OPTION_CG(10),
     {0},
 };
@@ -32,16 +33,17 @@ static double option(const sc_diffusion *run, const char *name)
     return sc_options_get(run->options, name);
 }
 
+/* From `start` times the error that the data leave open to the measured noise. */
 static sc_status plan_levels(sc_diffusion *run)
 {
     sc_status status = SC_OK;
-    double first = option(run, "sigma-start");
+    double error = 0, spread = 0;
     double last = option(run, "sigma-end") * run->problem->sigma;
-    SC_TRY(sc_diffusion_sense_start(run, option(run, "spread")));
-    if (first == 0)
-        SC_TRY(sc_gaussian_step_spread(run->gaussian, &first, option(run, "spread"), run->key,
-                                       run->solve));
-    first = fmin(first, run->score->sde.sigma_max);
+    SC_TRY(sc_diffusion_detail(run, &spread));
+    SC_TRY(sc_diffusion_sense_start(run, spread));
+    SC_TRY(sc_gaussian_step_spread(run->gaussian, &error, spread, run->key,
+                                   (sc_solve){SC_START_CG, run->solve.tolerance}));
+    double first = fmin(option(run, "start") * error, run->score->sde.sigma_max);
     sc_diffusion_levels(run, fmax(first, last), last);
 cleanup:
     return status;
@@ -56,6 +58,7 @@ static sc_status start(sc_diffusion *run, int level)
 
 static sc_status predictor(sc_diffusion *run, int level)
 {
+    run->mirror = option(run, "mirror") ? level & 3 : 0;
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 
@@ -89,7 +92,7 @@ static void plan_cost(double *evaluations, double *applications, const sc_option
 {
     double levels = sc_options_get(options, "levels"), cg = sc_options_get(options, "cg");
     *evaluations = levels;
-    *applications = (levels + 1) * (cg + 1);
+    *applications = levels * (cg + 1) + 2 * (SC_START_CG + 1);
 }
 
 const sc_method sc_method_annealed_proximal = {

@@ -61,7 +61,7 @@ static double lambda_of(const sc_c32 *y, const sc_shape *range, double sigma)
     return signal > 2 * sigma * sigma ? 2 * sigma * sigma / signal : 1; /* at most 1: all noise */
 }
 
-static sc_status measure_lambda(double *lambda, const sc_problem *problem)
+sc_status sc_cg_sense_weight(double *lambda, const sc_problem *problem)
 {
     const sc_shape *range = &problem->A->range;
     sc_c32 *y = NULL;
@@ -86,7 +86,7 @@ static sc_status choose(sc_cg_options *cg, const sc_problem *problem, const sc_o
     sc_status status = SC_OK;
     cg->b = sc_options_get(options, "lambda");
     if (cg->b <= 0 && sc_options_get(options, "rule") == RULE_PRIOR)
-        SC_TRY(measure_lambda(&cg->b, problem));
+        SC_TRY(sc_cg_sense_weight(&cg->b, problem));
     if (cg->b <= 0) {
         cg->data_square = problem->device->kernels->dot(problem->device, problem->y, problem->y, m);
         cg->residual_square = parts * (double)problem->measured * problem->sigma * problem->sigma;

@@ -28,6 +28,10 @@ sc_status sc_classical_estimate(sc_estimate *estimate, const sc_classical *run);
 #define SC_CLASSICAL_STEP_COST 15
 sc_status sc_classical_step(double *step, sc_classical *run, sc_key key);
 
+/* sigma^2 / tau^2 of cg-sense's rule `prior`: tau^2 is the image's variance per component outside
+ * the centre of k-space. 0: nothing measured there, or not an MR problem. */
+sc_status sc_cg_sense_weight(double *lambda, const sc_problem *problem);
+
 /* lambda in ||A x - y||^2 / 2 + lambda R(x): option `lambda` as BART's if > 0 (see bart_scale.h),
  * otherwise option `lambda-sigma` times the noise. */
 sc_status sc_classical_lambda(double *lambda, const sc_problem *problem, const sc_options *options);

@@ -97,7 +97,7 @@ static void plan_cost(double *evaluations, double *applications, const sc_option
 {
     double cg = sc_options_get(options, "cg");
     *evaluations = sc_options_get(options, "samples") * sc_options_get(options, "levels");
-    *applications = *evaluations * (cg + 1) + sc_options_get(options, "warm") * (cg + 1);
+    *applications = *evaluations * (cg + 1) + sc_options_get(options, "warm") * (SC_START_CG + 1);
 }
 
 const sc_method sc_method_dds = {

@@ -3,6 +3,7 @@
  */
 #include "recon/diffusion.h"
 #include "base/memory.h"
+#include "recon/classical.h"
 #include "recon/uncertainty.h"
 #include <assert.h>
 #include <math.h>
@@ -193,6 +194,22 @@ void sc_diffusion_levels(sc_diffusion *run, double first, double last)
     run->sigma[n] = 0;
 }
 
+/* Reflect images (images, ny, nx, parts) in place. */
+static void reflect(float *x, int how, int64_t images, int64_t ny, int64_t nx, int parts)
+{
+    int64_t pixels = ny * nx;
+    for (int64_t i = 0; i < images && how; i++, x += pixels * parts)
+        for (int64_t p = 0; p < pixels; p++) {
+            int64_t row = p / nx, column = p % nx;
+            int64_t q = (how & 1 ? ny - 1 - row : row) * nx + (how & 2 ? nx - 1 - column : column);
+            for (int c = 0; c < parts && p < q; c++) {
+                float other = x[q * parts + c];
+                x[q * parts + c] = x[p * parts + c];
+                x[p * parts + c] = other;
+            }
+        }
+}
+
 sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma)
 {
     sc_status status = SC_OK;
@@ -204,8 +221,11 @@ sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, doub
     for (int i = 0; i < images; i++)
         run->host_sigma[i] = sigma;
     SC_TRY(device->kernels->download(device, run->host, x, bytes));
+    reflect(run->host, run->mirror, images, problem->ny, problem->nx, run->score->channels);
     SC_TRY(sc_score_denoise(run->score, run->host + values, run->host, run->host_sigma, images,
                             (int)problem->ny, (int)problem->nx));
+    reflect(run->host + values, run->mirror, images, problem->ny, problem->nx,
+            run->score->channels);
     SC_TRY(device->kernels->upload(device, d, run->host + values, bytes));
     run->evaluations += run->samples;
 cleanup:
@@ -229,11 +249,20 @@ cleanup:
     return status;
 }
 
+sc_status sc_diffusion_detail(const sc_diffusion *run, double *spread)
+{
+    double lambda = 0; /* sigma^2 / spread^2 */
+    sc_status status = sc_cg_sense_weight(&lambda, run->problem);
+    *spread = lambda > 0 ? run->problem->sigma / sqrt(lambda) : 0.1;
+    return status;
+}
+
 sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread)
 {
     const sc_device *device = run->problem->device;
     device->kernels->fill(device, run->initial, 0, run->n);
-    return sc_gaussian_step_mean(run->gaussian, run->initial, NULL, spread, run->solve);
+    sc_solve solve = {SC_START_CG, run->solve.tolerance};
+    return sc_gaussian_step_mean(run->gaussian, run->initial, NULL, spread, solve);
 }
 
 double sc_diffusion_spread(double sigma, double spread)

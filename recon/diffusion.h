@@ -41,6 +41,8 @@ struct sc_diffusion {
     double *sigma; /* (levels + 1) */
     sc_gaussian_step *gaussian;
     sc_solve solve; /* of every data step */
+    int mirror;     /* what the score sees is reflected: 1 in y, 2 in x, 3 both; the prior knows
+                       no left and right, and taking turns averages what it does wrong */
 
     float *initial;      /* (n) device: where a warm start begins, zero until plan fills it */
     float *x;            /* (samples, n) device: the state */
@@ -70,7 +72,14 @@ void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t ste
 /* d = E[x0 | y, x0 ~ N(d, r^2)], sample by sample: the data step on the denoised image. */
 sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r);
 
-/* initial = CG-SENSE: the Gaussian step's mean with the prior N(0, spread^2) per component. */
+/* Standard deviation per component of the image outside the centre of k-space, which is what the
+ * data of an undersampled scan leave open; measured in the data by cg-sense's rule. Where that
+ * says nothing, 0.1: images have a 99.9th percentile of 1. */
+sc_status sc_diffusion_detail(const sc_diffusion *run, double *spread);
+
+/* initial = CG-SENSE: the Gaussian step's mean with the prior N(0, spread^2) per component, by at
+ * most SC_START_CG iterations. */
+enum { SC_START_CG = 30 };
 sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread);
 
 /* How far the denoised image is from the truth, per component, if images are N(., spread^2) and

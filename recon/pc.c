@@ -210,7 +210,7 @@ static void plan_cost(double *evaluations, double *applications, const sc_option
     bool proximal_data = sc_options_get(options, "data") == DATA_PROXIMAL;
     double solves = proximal_data ? levels + corrections : predictions + corrections;
     *applications = samples * solves * (sc_options_get(options, "cg") + 1 + proximal_data) +
-                    sc_options_get(options, "warm") * sc_options_get(options, "cg");
+                    sc_options_get(options, "warm") * (SC_START_CG + 1);
 }
 
 const sc_method sc_method_pc = {
