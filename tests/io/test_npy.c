@@ -6,11 +6,23 @@
 
 static void need_numpy(void) { skip_unless(PYTHON " -c 'import numpy'", "no numpy"); }
 
-static void numpy_save(const char *expression)
+/* Expression i is saved as n<i>.npy; one start of Python for all. */
+static void numpy_save(int count, const char *const *expression)
 {
-    assert_int_equal(run_command(PYTHON " -c \"import numpy as np; np.save('%s', %s)\"",
-                                 in_scratch("n.npy"), expression),
-                     0);
+    FILE *script = fopen(in_scratch("save.py"), "w");
+    assert_non_null(script);
+    fprintf(script, "import numpy as np\n");
+    for (int i = 0; i < count; i++)
+        fprintf(script, "np.save('%s/n%d.npy', %s)\n", scratch, i, expression[i]);
+    fclose(script);
+    assert_int_equal(run_command(PYTHON " %s", in_scratch("save.py")), 0);
+}
+
+static const char *saved(int i)
+{
+    char name[16];
+    snprintf(name, sizeof name, "n%d.npy", i);
+    return in_scratch(name);
 }
 
 static const struct {
@@ -36,11 +48,15 @@ static const struct {
 static void every_number_type_and_order_of_numpy_is_read(void **state)
 {
     (void)state;
+    enum { TYPES = sizeof numpy_types / sizeof *numpy_types };
+    const char *expression[TYPES];
     need_numpy();
-    for (size_t k = 0; k < sizeof numpy_types / sizeof *numpy_types; k++) {
+    for (int k = 0; k < TYPES; k++)
+        expression[k] = numpy_types[k].expression;
+    numpy_save(TYPES, expression);
+    for (int k = 0; k < TYPES; k++) {
         sc_array a;
-        numpy_save(numpy_types[k].expression);
-        assert_good(sc_npy_read(&a, in_scratch("n.npy")));
+        assert_good(sc_npy_read(&a, saved(k)));
         assert_int_equal(a.dtype, numpy_types[k].dtype);
         assert_int_equal(a.rank, 3);
         assert_true(a.dim[0] == 2 && a.dim[1] == 3 && a.dim[2] == 4);
@@ -55,29 +71,31 @@ static void complex_bool_scalar_and_half_values_are_read(void **state)
     (void)state;
     need_numpy();
     sc_array a;
-    static const char *const complex_types[] = {"<c8", "<c16", ">c8", ">c16"};
+    static const char *const expression[] = {
+        "np.array([1.5-2j, 1e13+1e-12j]).astype('<c8')",
+        "np.array([1.5-2j, 1e13+1e-12j]).astype('<c16')",
+        "np.array([1.5-2j, 1e13+1e-12j]).astype('>c8')",
+        "np.array([1.5-2j, 1e13+1e-12j]).astype('>c16')",
+        "np.array([True, False, True])",
+        "np.float32(3)",
+        "np.array([-2**-24, 65504, -np.inf, 0.1], 'f2')",
+    };
+    numpy_save(7, expression);
     for (int k = 0; k < 4; k++) {
-        char expression[128];
-        snprintf(expression, sizeof expression, "np.array([1.5-2j, 1e13+1e-12j]).astype('%s')",
-                 complex_types[k]);
-        numpy_save(expression);
-        assert_good(sc_npy_read(&a, in_scratch("n.npy")));
+        assert_good(sc_npy_read(&a, saved(k)));
         assert_int_equal(a.dtype, SC_C32);
         sc_c32 *v = a.data;
         assert_true(crealf(v[0]) == 1.5f && cimagf(v[0]) == -2 && crealf(v[1]) == 1e13f &&
                     cimagf(v[1]) == 1e-12f);
         sc_array_free(&a);
     }
-    numpy_save("np.array([True, False, True])");
-    assert_good(sc_npy_read(&a, in_scratch("n.npy")));
+    assert_good(sc_npy_read(&a, saved(4)));
     assert_true(a.dtype == SC_U8 && !memcmp(a.data, "\1\0\1", 3));
     sc_array_free(&a);
-    numpy_save("np.float32(3)");
-    assert_good(sc_npy_read(&a, in_scratch("n.npy")));
+    assert_good(sc_npy_read(&a, saved(5)));
     assert_true(a.rank == 1 && a.dim[0] == 1 && *(float *)a.data == 3);
     sc_array_free(&a);
-    numpy_save("np.array([-2**-24, 65504, -np.inf, 0.1], 'f2')");
-    assert_good(sc_npy_read(&a, in_scratch("n.npy")));
+    assert_good(sc_npy_read(&a, saved(6)));
     float *h = a.data;
     assert_true(h[0] == -0x1p-24f && h[1] == 65504 && h[2] < -1e38f && h[3] == 0.0999755859375f);
     sc_array_free(&a);
@@ -92,6 +110,9 @@ static void numpy_reads_what_we_write(void **state)
         const char *name;
     } types[] = {{SC_F32, "float32"}, {SC_C32, "complex64"}, {SC_U8, "uint8"}, {SC_I32, "int32"},
                  {SC_F64, "float64"}};
+    FILE *script = fopen(in_scratch("load.py"), "w");
+    assert_non_null(script);
+    fprintf(script, "import numpy as np\n");
     for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
         for (int rank = 1; rank <= 8; rank += 3) {
             sc_array a;
@@ -99,14 +120,16 @@ static void numpy_reads_what_we_write(void **state)
             assert_good(sc_array_create(&a, types[k].dtype, rank, dim));
             for (size_t i = 0; i < sc_array_bytes(&a); i++)
                 ((unsigned char *)a.data)[i] = (unsigned char)(i % 60); /* no NaN */
-            assert_good(sc_npy_write(in_scratch("w.npy"), &a));
-            assert_int_equal(
-                run_command(PYTHON " -c \"import numpy as np; a=np.load('%s'); "
-                                   "assert a.dtype=='%s' and a.shape==(3,1,2,2,1,1,2,1)[:%d]; "
-                                   "b=a.tobytes(); assert b==bytes(i%%60 for i in range(len(b)))\"",
-                            in_scratch("w.npy"), types[k].name, rank),
-                0);
-            FILE *file = fopen(in_scratch("w.npy"), "rb");
+            char name[16];
+            snprintf(name, sizeof name, "w%d-%d.npy", (int)k, rank);
+            const char *path = in_scratch(name);
+            assert_good(sc_npy_write(path, &a));
+            fprintf(script,
+                    "a = np.load('%s'); b = a.tobytes()\n"
+                    "assert a.dtype == '%s' and a.shape == (3,1,2,2,1,1,2,1)[:%d]\n"
+                    "assert b == bytes(i %% 60 for i in range(len(b)))\n",
+                    path, types[k].name, rank);
+            FILE *file = fopen(path, "rb");
             assert_non_null(file);
             fseek(file, 0, SEEK_END);
             assert_int_equal((ftell(file) - (long)sc_array_bytes(&a)) % 64, 0);
@@ -114,6 +137,8 @@ static void numpy_reads_what_we_write(void **state)
             sc_array_free(&a);
         }
     }
+    fclose(script);
+    assert_int_equal(run_command(PYTHON " %s", in_scratch("load.py")), 0);
 }
 
 /* version 1 with a given dict and data of zeros */
@@ -195,8 +220,8 @@ static void double_beyond_float32_is_refused(void **state)
     (void)state;
     need_numpy();
     sc_array a;
-    numpy_save("np.array([1.0, 1e300])");
-    assert_refused(sc_npy_read(&a, in_scratch("n.npy")), SC_ERR_INPUT, "1e+300");
+    numpy_save(1, (const char *const[]){"np.array([1.0, 1e300])"});
+    assert_refused(sc_npy_read(&a, saved(0)), SC_ERR_INPUT, "1e+300");
 }
 
 int main(void)
