@@ -4,11 +4,15 @@
  *     x^ = D(x, sigma_k);   x = (A^H A / sigma_y^2 + I / (r sigma_k)^2)^-1
  *                               (A^H y / sigma_y^2 + x^ / (r sigma_k)^2);   lower sigma,
  *
- * and no noise is added back. For a Gaussian prior the two steps at fixed sigma contract to a
+ * where r is also held above what the scan itself shows: the distance of A x^ to the data, less the
+ * noise, is the error of x^ where it was measured. So the data rule where the prior does not fit.
+ * No noise is added back. For a Gaussian prior the two steps at fixed sigma contract to a
  * point that tends to the posterior mean as sigma -> 0. The measured noise enters every data step.
  */
 #include "recon/diffusion.h"
 #include <math.h>
+
+#define START_OVER_ERROR 4 /* REFERENCE 4.11: 2 to 5 times the error of the start */
 
 enum { FINAL_DATA, FINAL_DENOISED };
 
@@ -20,6 +24,8 @@ static const sc_option options_annealed[] = {
      "last noise level, as a multiple of the measured noise"},
     {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 1.5, NULL,
      "error expected of the denoised image, as a multiple of the noise level"},
+    {"measured", SC_OPT_REAL, "", 0, 10, 0.7, NULL,
+     "the same, at least this multiple of its error as measured by the data; 0: not measured"},
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
      "the result: after the last data step, or the last denoised image"},
     {"mirror", SC_OPT_BOOL, "", 0, 1, 1, NULL,
@@ -62,15 +68,32 @@ static sc_status predictor(sc_diffusion *run, int level)
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 
+/* Standard deviation per component of the error of d, as far as the data see it: with white error
+ * e, ||y - A d||^2 is on average 2 M sigma_y^2 + 2 e^2 tr(A^H A), and for maps of unit root sum of
+ * squares tr(A^H A) is the support's share of the image times M over the number of coils. */
+static double measured_error(sc_diffusion *run)
+{
+    const sc_problem *p = run->problem;
+    int64_t pixels = p->ny * p->nx, inside = 0;
+    for (int64_t i = 0; p->support && i < pixels; i++)
+        inside += p->support[i] != 0;
+    double share = p->support ? (double)inside / (double)pixels : 1;
+    double gain = share / (p->coils > 0 ? p->coils : 1);
+    double excess = sc_gaussian_step_residual(run->gaussian, run->d) - 1;
+    return excess > 0 && gain > 0 ? p->sigma * sqrt(excess / gain) : 0;
+}
+
 static sc_status data(sc_diffusion *run, int level)
 {
+    double r = option(run, "ratio") * run->sigma[level], measured = option(run, "measured");
     bool last = level == run->levels - 1;
     if (last && option(run, "final") == FINAL_DENOISED) {
         sc_diffusion_axpby(run, run->x, 1, run->d, 0, run->d);
         return SC_OK;
     }
-    return sc_gaussian_step_mean(run->gaussian, run->x, run->d,
-                                 option(run, "ratio") * run->sigma[level], run->solve);
+    if (measured > 0)
+        r = fmax(r, measured * measured_error(run));
+    return sc_gaussian_step_mean(run->gaussian, run->x, run->d, r, run->solve);
 }
 
 static const sc_diffusion_pieces pieces = {
