@@ -3,6 +3,7 @@ set -euo pipefail
 program=$(realpath "$1")
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 shared=$source_dir/../shared/data
+export SCORECON_DATA=$source_dir/prior OMP_WAIT_POLICY=passive
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
