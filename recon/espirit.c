@@ -1,7 +1,7 @@
 /* ESPIRiT: patterns, projector, crop, number of sets (see espirit.h). */
-#include "recon/espirit_internal.h"
 #include "base/memory.h"
 #include "recon/compress.h"
+#include "recon/espirit_internal.h"
 #include "recon/hankel.h"
 #include <assert.h>
 #include <lapacke.h>
@@ -96,8 +96,8 @@ static sc_status kernel_create(sc_espirit_kernel *kernel, const sc_c32 *block, i
     double complex *a = NULL, *v = NULL;
     double *value = NULL;
     int rows, n, kept = 0, k = options->kernel;
-    *kernel = (sc_espirit_kernel){
-        .coils = coils, .pairs = coils * (coils + 1) / 2, .width = 2 * k - 1};
+    *kernel =
+        (sc_espirit_kernel){.coils = coils, .pairs = coils * (coils + 1) / 2, .width = 2 * k - 1};
     SC_TRY(SC_ALLOC(&kernel->q, kernel->pairs * kernel->width * kernel->width, "coil kernels"));
     SC_TRY(SC_ALLOC(&kernel->reference, coils, "principal coil"));
     SC_TRY(principal_coil(kernel->reference, block, coils, cy * cx));

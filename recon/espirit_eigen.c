@@ -4,9 +4,9 @@
  * lanes become vector instructions. Eight steps on G^4 are thirty-two on G: the rest of the other
  * eigenvectors is (lambda_3 / lambda_1)^32. A last 2 x 2 problem tells the two vectors apart.
  */
-#include "recon/espirit_internal.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "recon/espirit_internal.h"
 #include <math.h>
 #include <string.h>
 
@@ -166,7 +166,8 @@ static void collapse_row(sc_c32 *row, const sc_espirit_kernel *kernel, int64_t y
     }
 }
 
-static void evaluate(lanes *g, const sc_c32 *row, const lanes *wave, const sc_espirit_kernel *kernel)
+static void evaluate(lanes *g, const sc_c32 *row, const lanes *wave,
+                     const sc_espirit_kernel *kernel)
 {
     int coils = kernel->coils, width = kernel->width;
     for (int c = 0, pair = 0; c < coils; c++)

@@ -96,7 +96,8 @@ sc_status sc_finish_map(sc_array *volume, const sc_array *map, const sc_problem 
     for (int64_t i = 0; i < problem->ny * problem->nx; i++) {
         int64_t to = voxel(&p, i / problem->nx, i % problem->nx);
         if (to >= 0)
-            ((float *)volume->data)[to] = (float)(factor(problem, i) * ((const float *)map->data)[i]);
+            ((float *)volume->data)[to] =
+                (float)(factor(problem, i) * ((const float *)map->data)[i]);
     }
     return SC_OK;
 }

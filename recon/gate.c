@@ -7,8 +7,8 @@
  * if it were good, when it is not finite, is empty, or leaves a fifth of the signal's energy in the
  * data unexplained; a zero-filled image at R 5 leaves 0.6 %.
  */
-#include "recon/finish.h"
 #include "base/memory.h"
+#include "recon/finish.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,13 +81,15 @@ static void judge(sc_gate *gate, double signal, double noise)
         gate->fit = SC_FIT_IMPLAUSIBLE;
     } else if (gate->residual > gate->high) {
         gate->fit = SC_FIT_TOO_FAR;
-        warn(gate, "the image does not explain the data to within the noise: residual %.2f, "
-                   "expected %.2f to %.2f",
+        warn(gate,
+             "the image does not explain the data to within the noise: residual %.2f, "
+             "expected %.2f to %.2f",
              gate->residual, gate->low, gate->high);
     } else if (gate->residual < gate->low) {
         gate->fit = SC_FIT_TOO_CLOSE;
-        warn(gate, "the image follows the data closer than their noise allows: residual %.2f, "
-                   "expected %.2f to %.2f",
+        warn(gate,
+             "the image follows the data closer than their noise allows: residual %.2f, "
+             "expected %.2f to %.2f",
              gate->residual, gate->low, gate->high);
     }
 }
@@ -112,15 +114,18 @@ sc_status sc_gate_check(sc_gate *gate, const sc_estimate *estimate, const sc_pro
     gate->fit = SC_FIT_GOOD;
     judge(gate, data - noise, noise);
     if (gate->peak > 5 || gate->peak < 0.2)
-        warn(gate, "the image's brightest value is %.2g where about 1 to 2 was expected: the "
-                   "scale was misjudged", gate->peak);
+        warn(gate,
+             "the image's brightest value is %.2g where about 1 to 2 was expected: the "
+             "scale was misjudged",
+             gate->peak);
     if (score && score->modality[0] && problem->maps && score->modality[0] != 'M')
         warn(gate, "the prior was trained on %s, the scan is MR", score->modality);
     if (gate->fit == SC_FIT_IMPLAUSIBLE)
-        status = sc_fail(SC_ERR_NUMERIC,
-                         "the image explains %.0f %% of the signal in the data (residual %.3g times "
-                         "the noise)",
-                         100 * gate->explained, gate->residual);
+        status =
+            sc_fail(SC_ERR_NUMERIC,
+                    "the image explains %.0f %% of the signal in the data (residual %.3g times "
+                    "the noise)",
+                    100 * gate->explained, gate->residual);
 cleanup:
     return status;
 }

@@ -47,15 +47,16 @@ static void smooth(double *z, double *t, const double *x, const double *tap, int
 
 typedef struct {
     int64_t ny, nx;
-    double *x, *r, *t;       /* images after mask and factor; work */
-    double *moment[5];       /* means of x, r, x x, r r, x r */
+    double *x, *r, *t; /* images after mask and factor; work */
+    double *moment[5]; /* means of x, r, x x, r r, x r */
     const unsigned char *region;
     double peak;
 } work;
 
 static bool counts(const work *w, int64_t i) { return !w->region || w->region[i]; }
 
-static double structural_similarity(work *w, const double *tap, int radius, double covariance_factor)
+static double structural_similarity(work *w, const double *tap, int radius,
+                                    double covariance_factor)
 {
     int64_t n = w->ny * w->nx;
     for (int64_t i = 0; i < n; i++) {

@@ -24,8 +24,8 @@ typedef struct {
     sc_noise_source source;
     int64_t samples;       /* complex samples per coil that it rests on */
     double relative_error; /* one standard deviation of sigma, relative, as far as it is known */
-    double signal_share;   /* share of the edge's power that was taken for signal; 0 for a prescan */
-    double edge_ratio;     /* sigma over the root mean square of the outermost k-space */
+    double signal_share; /* share of the edge's power that was taken for signal; 0 for a prescan */
+    double edge_ratio;   /* sigma over the root mean square of the outermost k-space */
     double calibration_ratio; /* sigma by the calibration matrix over sigma; NaN: not looked at */
 } sc_noise;
 

@@ -28,19 +28,19 @@
 
 typedef struct {
     int rows, n, rank;
-    double complex *a, *noise;         /* (rows, n) */
-    double complex *v, *gram;          /* (n, n) */
-    double complex *projected;         /* (rows, n) */
-    double complex *right, *left, *t;  /* (n, rank), (rows, rank), rank * max(rows, n) */
-    double *value, *noise_value;       /* (n) ascending */
+    double complex *a, *noise;        /* (rows, n) */
+    double complex *v, *gram;         /* (n, n) */
+    double complex *projected;        /* (rows, n) */
+    double complex *right, *left, *t; /* (n, rank), (rows, rank), rank * max(rows, n) */
+    double *value, *noise_value;      /* (n) ascending */
 } work;
 
 static double singular(double eigenvalue) { return sqrt(fmax(eigenvalue, 0)); }
 
 static void work_free(work *w)
 {
-    void *const parts[] = {w->a, w->noise, w->v, w->gram, w->projected, w->right, w->left, w->t,
-                           w->value, w->noise_value};
+    void *const parts[] = {w->a,     w->noise, w->v, w->gram,  w->projected,
+                           w->right, w->left,  w->t, w->value, w->noise_value};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         sc_free(parts[i]);
 }

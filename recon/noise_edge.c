@@ -283,10 +283,12 @@ sc_status sc_noise_edge(sc_noise *noise, double *edge_power, const sc_scan *scan
         noise->samples = bands[0].count;
     } else
         separate(noise, s, work, bands, &bands[RINGS]);
-    /* statistics, and a quarter of the variance that was subtracted as a guess of its error */
-    noise->relative_error =
-        hypot(0.5 / sqrt((double)noise->samples),
-              0.125 * noise->signal_share / fmax(1 - noise->signal_share, 0.05));
+    /* statistics, and a quarter of the variance that was subtracted as a guess of its error; where
+     * nothing could be told apart (one coil), the fall of the power says how much is at stake */
+    double doubt = noise->signal_share / fmax(1 - noise->signal_share, 0.05) / 4;
+    if (n == 1 && next > outer * (1 + 2 * chance))
+        doubt = fmin(next / outer - 1, 1);
+    noise->relative_error = hypot(0.5 / sqrt((double)noise->samples), 0.5 * doubt);
 cleanup:
     for (int b = 0; b <= RINGS; b++)
         sc_free(bands[b].sum);

@@ -78,8 +78,8 @@ sc_status sc_planes_of(sc_planes *planes, const sc_scan *scan)
 }
 
 /* (nz, ny, nx) -> one plane at position p of the transformed axis; window [from, to) of it. */
-static void transform(sc_c32 *plane, const sc_c32 *volume, const sc_scan *scan,
-                      sc_planes_kind kind, int64_t p, int64_t from, int64_t to)
+static void transform(sc_c32 *plane, const sc_c32 *volume, const sc_scan *scan, sc_planes_kind kind,
+                      int64_t p, int64_t from, int64_t to)
 {
     int64_t ny = scan->ny, nx = scan->nx, nz = scan->nz;
     if (kind == SC_PLANES_Z) {
@@ -103,8 +103,8 @@ static void transform(sc_c32 *plane, const sc_c32 *volume, const sc_scan *scan,
 }
 
 /* Weight of a plane: that of the axis's centre. For calibration, 0 unless the whole window is. */
-static void plane_weight(float *weight, const float *mask, const sc_scan *scan,
-                         sc_planes_kind kind, int64_t from, int64_t to)
+static void plane_weight(float *weight, const float *mask, const sc_scan *scan, sc_planes_kind kind,
+                         int64_t from, int64_t to)
 {
     int64_t ny = scan->ny, nx = scan->nx, nz = scan->nz;
     bool z = kind == SC_PLANES_Z;
@@ -130,7 +130,8 @@ static sc_status check_plane(const sc_plane *plane, const sc_scan *scan, int64_t
     for (int64_t i = 0; i < plane->ny * plane->nx; i++)
         sampled += plane->weight[i] > 0;
     if (bad)
-        return sc_fail(SC_ERR_INPUT, "%s: frame %lld slice %lld: k-space holds %lld NaN or infinite values",
+        return sc_fail(SC_ERR_INPUT,
+                       "%s: frame %lld slice %lld: k-space holds %lld NaN or infinite values",
                        scan->source, (long long)frame, (long long)index, (long long)bad);
     if (!sampled)
         return sc_fail(SC_ERR_INPUT, "%s: frame %lld slice %lld: nothing was sampled", scan->source,
@@ -153,8 +154,7 @@ void sc_plane_free(sc_plane *plane)
 }
 
 /* The run of calibrated positions around the centre of the transformed axis. */
-static void calibration_window(int64_t *from, int64_t *to, const sc_scan *scan,
-                               sc_planes_kind kind)
+static void calibration_window(int64_t *from, int64_t *to, const sc_scan *scan, sc_planes_kind kind)
 {
     int64_t nz = scan->nz, ny = scan->ny, nx = scan->nx;
     bool z = kind == SC_PLANES_Z;

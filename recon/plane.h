@@ -18,10 +18,10 @@ typedef enum { SC_PLANES_SLICES, SC_PLANES_Z, SC_PLANES_X } sc_planes_kind;
 
 typedef struct {
     sc_planes_kind kind;
-    int64_t count;        /* planes of one frame */
-    int64_t ny, nx;       /* of one plane */
-    bool zero_filled;     /* the axis of the DFT was sampled in part */
-    int64_t out_slices;   /* of the wanted image volume of one frame, [slice, y, x] */
+    int64_t count;      /* planes of one frame */
+    int64_t ny, nx;     /* of one plane */
+    bool zero_filled;   /* the axis of the DFT was sampled in part */
+    int64_t out_slices; /* of the wanted image volume of one frame, [slice, y, x] */
 } sc_planes;
 
 /* SC_ERR_UNSUPPORTED: a 3D scan undersampled along all three axes. Looks at the mask only. */
@@ -30,13 +30,14 @@ sc_status sc_planes_of(sc_planes *planes, const sc_scan *scan);
 typedef struct {
     int coils;
     int64_t ny, nx;
-    sc_c32 *y;     /* (coil, ny, nx), 0 where not measured */
-    float *weight; /* (ny, nx): root of the number of averages, 0 = not measured */
+    sc_c32 *y;                 /* (coil, ny, nx), 0 where not measured */
+    float *weight;             /* (ny, nx): root of the number of averages, 0 = not measured */
     sc_c32 *calibration;       /* (coil, ny, nx) calibration-only lines, or NULL */
     float *calibration_weight; /* (ny, nx), or NULL */
 } sc_plane;
 
-/* SC_ERR_INPUT: not finite or all zero, with the place in the message. *plane is empty on failure. */
+/* SC_ERR_INPUT: not finite or all zero, with the place in the message. *plane is empty on failure.
+ */
 sc_status sc_plane_read(sc_plane *plane, const sc_scan *scan, const sc_planes *planes,
                         int64_t frame, int64_t index);
 void sc_plane_free(sc_plane *plane);

@@ -43,13 +43,13 @@ void sc_calibration_free(sc_calibration *calibration); /* empties it; NULL is fi
 
 /* What happened, for the record. */
 typedef struct {
-    sc_block block;      /* calibration block, ny 0 with given maps */
+    sc_block block; /* calibration block, ny 0 with given maps */
     int sets;
     double second_share; /* part of the support with two overlapping images */
     double support;      /* part of the image inside the maps' support */
     double acceleration; /* points / sampled points */
     double scale, sigma;
-    bool uncropped;      /* no signal to crop by: the slice is all but empty */
+    bool uncropped; /* no signal to crop by: the slice is all but empty */
 } sc_prepare_facts;
 
 /* slice: a plane of calibration->planes, 0 ... planes.count - 1. *problem is empty on failure.

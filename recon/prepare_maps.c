@@ -43,7 +43,7 @@ static void normalise(sc_problem *problem)
             double scale = sum > 0 ? 1 / sqrt(sum) : 0;
             for (int c = 0; c < problem->coils; c++) {
                 sc_c32 *v = &problem->maps[(s * problem->coils + c) * n + i];
-                *v = (sc_c32)(scale * (double complex)*v);
+                *v = (sc_c32)(scale * (double complex) * v);
             }
             if (s == 0)
                 problem->support[i] = sum > 0;
@@ -107,11 +107,11 @@ static sc_status own_maps(sc_problem *problem, sc_prepare_facts *facts, const sc
     sc_block *b = &facts->block;
     SC_TRY(sc_block_read(&block, b, plane, (int64_t)sc_options_get(values, "calibration")));
     if (b->ny < options.kernel || b->nx < options.kernel) {
-        status = sc_fail(SC_ERR_INPUT,
-                         "%s: no coil maps given and too few calibration lines: the fully sampled "
-                         "centre of k-space is %lld x %lld, at least %d x %d is needed",
-                         source, (long long)b->ny, (long long)b->nx, options.kernel,
-                         options.kernel);
+        status =
+            sc_fail(SC_ERR_INPUT,
+                    "%s: no coil maps given and too few calibration lines: the fully sampled "
+                    "centre of k-space is %lld x %lld, at least %d x %d is needed",
+                    source, (long long)b->ny, (long long)b->nx, options.kernel, options.kernel);
         goto cleanup;
     }
     SC_TRY(SC_ALLOC(&white, problem->coils * b->ny * b->nx, "calibration block"));
@@ -160,7 +160,8 @@ sc_status sc_prepare_maps(sc_problem *problem, sc_prepare_facts *facts, const sc
     for (int64_t i = 0; i < n; i++)
         facts->support += problem->support[i] / (double)n;
     if (facts->support == 0)
-        status = sc_fail(SC_ERR_INPUT, "coil maps: zero everywhere in slice %lld", (long long)slice);
+        status =
+            sc_fail(SC_ERR_INPUT, "coil maps: zero everywhere in slice %lld", (long long)slice);
 cleanup:
     return status;
 }

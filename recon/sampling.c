@@ -58,7 +58,8 @@ static int by_order(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
-/* Weighted drawing without replacement: the smallest -log(u) / weight (Efraimidis, Spirakis 2006). */
+/* Weighted drawing without replacement: the smallest -log(u) / weight (Efraimidis, Spirakis 2006).
+ */
 static sc_status random_lines(float *mask, const request *q)
 {
     ticket *t = NULL;
@@ -174,7 +175,8 @@ sc_status sc_sampling_mask(float *mask, int64_t ny, int64_t nx, const char *spec
         return full(mask, &q);
     if (sscanf(spec, "%15[a-z]:%lf:%lld%1s", name, &q.r, &centre, rest) != 3)
         return sc_fail(SC_ERR_USAGE,
-                       "mask: expected full, lines:R:C, random:R:C or poisson:R:C, found '%s'", spec);
+                       "mask: expected full, lines:R:C, random:R:C or poisson:R:C, found '%s'",
+                       spec);
     q.centre = centre;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(name, kinds[i].name) != 0)

@@ -13,7 +13,8 @@
 #include "base/array.h"
 #include "base/random.h"
 
-/* mask (ny, nx): 1 sampled, 0 not; the centre is n/2. SC_ERR_USAGE names what is wrong with spec. */
+/* mask (ny, nx): 1 sampled, 0 not; the centre is n/2. SC_ERR_USAGE names what is wrong with spec.
+ */
 sc_status sc_sampling_mask(float *mask, int64_t ny, int64_t nx, const char *spec, sc_key key);
 
 #endif

@@ -33,8 +33,8 @@ typedef struct {
     int64_t ny, nx;
     float phase[SC_SIMULATE_PHASE_TERMS];
     sc_simulate_array array;
-    double sigma;                 /* in image units */
-    double complex *factor;       /* (coil, coil): Cholesky factor of the noise's correlation */
+    double sigma;           /* in image units */
+    double complex *factor; /* (coil, coil): Cholesky factor of the noise's correlation */
 } simulation;
 
 static sc_status check(simulation *s)
@@ -85,7 +85,8 @@ static sc_status noise_factor(simulation *s)
             s->factor[c * n + d] = apart ? pow(s->o->correlation, apart) : 1;
         }
     if (LAPACKE_zpotrf(LAPACK_ROW_MAJOR, 'L', n, s->factor, n) != 0)
-        return sc_fail(SC_ERR_USAGE, "correlation: %g is too much for %d coils", s->o->correlation, n);
+        return sc_fail(SC_ERR_USAGE, "correlation: %g is too much for %d coils", s->o->correlation,
+                       n);
     return SC_OK;
 }
 
@@ -118,7 +119,8 @@ static void measure_slice(sc_c32 *kspace, sc_c32 *fine, sc_c32 *coil, double com
         for (int64_t y = 0; y < s->ny; y++)
             for (int64_t x = 0; x < s->nx; x++)
                 kspace[(c * s->ny + y) * s->nx + x] =
-                    (float)scale * coil[(y - s->ny / 2 + s->fy / 2) * s->fx + x - s->nx / 2 + s->fx / 2];
+                    (float)scale *
+                    coil[(y - s->ny / 2 + s->fy / 2) * s->fx + x - s->nx / 2 + s->fx / 2];
     }
 }
 
@@ -168,7 +170,8 @@ static sc_status truth_of(sc_array *truth, simulation *s, const sc_scan *scan)
     for (int64_t i = 0; i < s->slices * coils; i++) {
         s->device->kernels->fft(fft, coil, (const sc_c32 *)scan->kspace.data + i * n, true);
         for (int64_t k = 0; k < n; k++)
-            rss[i / coils * n + k] += crealf(coil[k]) * crealf(coil[k]) + cimagf(coil[k]) * cimagf(coil[k]);
+            rss[i / coils * n + k] +=
+                crealf(coil[k]) * crealf(coil[k]) + cimagf(coil[k]) * cimagf(coil[k]);
     }
     for (int64_t i = 0; i < count; i++)
         sorted[i] = rss[i] = sqrtf(rss[i]);
@@ -284,7 +287,8 @@ static sc_status place(sc_geometry *g, const simulation *s)
     if (g->slice_position) {
         SC_TRY(SC_ALLOC(&position, 3 * s->slices, "slice positions"));
         for (int64_t i = 0; i < s->slices; i++)
-            memcpy(position + 3 * i, g->slice_position + 3 * slice_index(s, i), 3 * sizeof *position);
+            memcpy(position + 3 * i, g->slice_position + 3 * slice_index(s, i),
+                   3 * sizeof *position);
         sc_free(g->slice_position);
         g->slice_position = position;
     }
@@ -338,7 +342,8 @@ sc_status sc_simulate(sc_scan *scan, sc_volume *truth, const sc_volume *image,
     SC_TRY(check(&s));
     SC_TRY(noise_factor(&s));
     s.array = sc_simulate_coils(options->coils, options->shading);
-    sc_random_normal(s.phase, SC_SIMULATE_PHASE_TERMS, (sc_key){.seed = options->seed}, DRAW_PHASE, 0);
+    sc_random_normal(s.phase, SC_SIMULATE_PHASE_TERMS, (sc_key){.seed = options->seed}, DRAW_PHASE,
+                     0);
     scan->frames = scan->nz = 1;
     scan->slices = s.slices;
     scan->coils = options->coils;

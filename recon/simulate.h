@@ -15,18 +15,18 @@
 #include "base/scan.h"
 
 typedef struct {
-    int coils;          /* 8 */
-    const char *mask;   /* see sampling.h; "lines:4:24" */
+    int coils;               /* 8 */
+    const char *mask;        /* see sampling.h; "lines:4:24" */
     const float *mask_array; /* (ny, nx), or (slices, ny) in 3D, instead of `mask`; NULL */
     double noise;       /* standard deviation per real component of one sample, as a share of the
                            truth's 99.9th percentile; 0.01. The unitary FFT makes it the standard
                            deviation of a coil image too. */
     double correlation; /* of the noise of neighbouring coils, 0 ... 0.45; 0 */
-    double shading;     /* 0: coils' root sum of squares is 1 everywhere; 1: as physics has it; 0.3 */
-    int64_t noise_samples; /* of the prescan, 4096; 0: none */
-    int64_t ny, nx;     /* matrix; 0: that of the image */
+    double shading; /* 0: coils' root sum of squares is 1 everywhere; 1: as physics has it; 0.3 */
+    int64_t noise_samples;       /* of the prescan, 4096; 0: none */
+    int64_t ny, nx;              /* matrix; 0: that of the image */
     int64_t first, step, slices; /* slices of the volume: first, first + step, ...; 0, 1, 0 = all */
-    bool three_d;       /* one 3D scan: mask over (kz, ky), readout full */
+    bool three_d;                /* one 3D scan: mask over (kz, ky), readout full */
     uint64_t seed;
 } sc_simulate_options;
 

@@ -15,7 +15,8 @@ static double complex dipole(double mx, double my, double x, double y, double z)
 }
 
 /* Root sum of squares of the bare fields. */
-static double fields(double complex *s, const sc_simulate_array *array, double x, double y, double z)
+static double fields(double complex *s, const sc_simulate_array *array, double x, double y,
+                     double z)
 {
     double sum = 0;
     for (int c = 0; c < array->coils; c++) {
@@ -82,7 +83,8 @@ void sc_simulate_resample(sc_c32 *fine, int64_t ny, int64_t nx, const void *imag
         for (int64_t b = y0; b < y0 + 4; b++)
             for (int64_t a = x0; a < x0 + 4; a++)
                 if (b >= 0 && a >= 0 && b < h && a < w)
-                    sum += keys(y - (double)b) * keys(x - (double)a) * pixel(image, dtype, b * w + a);
+                    sum +=
+                        keys(y - (double)b) * keys(x - (double)a) * pixel(image, dtype, b * w + a);
         if (dtype == SC_F32 && creal(sum) < 0)
             sum = 0;
         fine[i] = (sc_c32)sum;

@@ -1,4 +1,5 @@
-/* Object and coils on the fine grid. Positions are in fields of view from the centre: -0.5 ... 0.5. */
+/* Object and coils on the fine grid. Positions are in fields of view from the centre: -0.5 ... 0.5.
+ */
 #ifndef SC_RECON_SIMULATE_INTERNAL_H
 #define SC_RECON_SIMULATE_INTERNAL_H
 
@@ -8,17 +9,17 @@
 
 typedef struct {
     int coils;
-    double shading;                       /* as in sc_simulate_options */
-    double centre;                        /* root sum of squares at the centre, before scaling */
-    double axis[SC_SIMULATE_COILS][2];    /* direction of the dipole, from the centre outwards */
+    double shading;                    /* as in sc_simulate_options */
+    double centre;                     /* root sum of squares at the centre, before scaling */
+    double axis[SC_SIMULATE_COILS][2]; /* direction of the dipole, from the centre outwards */
     double height[SC_SIMULATE_COILS];
 } sc_simulate_array;
 
 sc_simulate_array sc_simulate_coils(int coils, double shading);
 
 /* Sensitivities of all coils at one point; root sum of squares 1 at the centre. */
-void sc_simulate_sensitivity(double complex *s /*(coils)*/, const sc_simulate_array *array, double x,
-                             double y, double z);
+void sc_simulate_sensitivity(double complex *s /*(coils)*/, const sc_simulate_array *array,
+                             double x, double y, double z);
 
 #define SC_SIMULATE_PHASE_TERMS 8
 /* Smooth phase of the object in radians. */

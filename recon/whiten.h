@@ -8,9 +8,9 @@
 #include "recon/noise.h"
 
 typedef struct {
-    int coils, virtual_coils;    /* virtual_coils <= coils */
-    double complex *matrix;      /* (virtual, coil): U^H L^-1 */
-    double complex *inverse;     /* (coil, virtual): L U, back to the scanner's coils */
+    int coils, virtual_coils; /* virtual_coils <= coils */
+    double complex *matrix;   /* (virtual, coil): U^H L^-1 */
+    double complex *inverse;  /* (coil, virtual): L U, back to the scanner's coils */
 } sc_whitener;
 
 /* SC_ERR_NUMERIC: the covariance is not positive definite (dead or doubled coil). */

@@ -27,7 +27,7 @@
 static inline double phantom_value(double x, double y, double z)
 {
     static const double e[][6] = {/* x, y, a, b, tilt, value */
-                                  {0, 0, .34, .43, 0, 1},       {0, 0, .31, .40, 0, -.6},
+                                  {0, 0, .34, .43, 0, 1},        {0, 0, .31, .40, 0, -.6},
                                   {.09, .03, .05, .14, .3, -.3}, {-.09, .03, .06, .15, -.3, -.3},
                                   {0, -.15, .09, .09, 0, .3},    {.02, .22, .03, .03, 0, .5},
                                   {-.15, -.2, .02, .04, .5, .4}, {.16, -.18, .04, .02, 0, .35}};
@@ -51,8 +51,8 @@ static inline void phantom(sc_volume *volume, int64_t slices, int64_t ny, int64_
             ((double)(i / nx / ny) + 0.5) / (double)slices - 0.5);
 }
 
-static inline void phantom_scan(sc_scan *scan, sc_volume *truth, int64_t slices, int64_t ny, int64_t nx,
-                         const sc_simulate_options *options)
+static inline void phantom_scan(sc_scan *scan, sc_volume *truth, int64_t slices, int64_t ny,
+                                int64_t nx, const sc_simulate_options *options)
 {
     sc_volume volume;
     sc_device *device;

@@ -64,11 +64,19 @@ static inline void read_npy(void *to, const char *name, int64_t ny, int64_t nx, 
 
 static inline void scan_shape(sc_scan *scan, int64_t coils, int64_t nz, int64_t ny, int64_t nx)
 {
-    *scan = (sc_scan){.frames = 1, .slices = 1, .coils = coils, .nz = nz, .ny = ny, .nx = nx,
-                      .image_ny = ny, .image_nx = nx, .image_nz = nz};
+    *scan = (sc_scan){.frames = 1,
+                      .slices = 1,
+                      .coils = coils,
+                      .nz = nz,
+                      .ny = ny,
+                      .nx = nx,
+                      .image_ny = ny,
+                      .image_nx = nx,
+                      .image_nz = nz};
     sc_header_clear(&scan->header);
     snprintf(scan->source, sizeof scan->source, "test");
-    assert_int_equal(sc_array_create(&scan->kspace, SC_C32, 6, (int64_t[]){1, 1, coils, nz, ny, nx}), 0);
+    assert_int_equal(
+        sc_array_create(&scan->kspace, SC_C32, 6, (int64_t[]){1, 1, coils, nz, ny, nx}), 0);
     assert_int_equal(sc_array_create(&scan->mask, SC_F32, 5, (int64_t[]){1, 1, nz, ny, nx}), 0);
 }
 

@@ -34,7 +34,8 @@ static void make(calibration *k, int64_t ny, int64_t nx, int64_t cy, int64_t cx,
     OK(SC_ALLOC(&k->truth, COILS * n, "maps"));
     OK(SC_ALLOC(&k->object, n, "object"));
     for (int64_t i = 0; i < n; i++) {
-        double x = (double)(i % nx - nx / 2) / (double)nx, y = (double)(i / nx - ny / 2) / (double)ny;
+        double x = (double)(i % nx - nx / 2) / (double)nx,
+               y = (double)(i / nx - ny / 2) / (double)ny;
         /* fold: the field of view shows 70 % of the width, its sides come back on the other side */
         double u = fold ? 0.7 * x : x, far = u + (u < 0 ? 0.7 : -0.7);
         double v = phantom_value(u, y, 0), w = fold ? phantom_value(far, y, 0) : 0;
@@ -83,7 +84,8 @@ static double agreement(const sc_espirit_maps *m, const calibration *k)
 static void maps_of_analytic_coils_are_found_for_even_and_odd_sizes(void **state)
 {
     (void)state;
-    const int64_t sizes[][4] = {{64, 64, 24, 24}, {65, 48, 24, 20}, {71, 83, 23, 17}, {40, 57, 16, 24}};
+    const int64_t sizes[][4] = {
+        {64, 64, 24, 24}, {65, 48, 24, 20}, {71, 83, 23, 17}, {40, 57, 16, 24}};
     for (int i = 0; i < 4; i++) {
         calibration k;
         sc_espirit_maps m;
@@ -111,10 +113,12 @@ static void eigenvectors_are_those_of_lapack(void **state)
     for (int c = 0, pair = 0; c < COILS; c++) /* positive definite: a large diagonal, Hermitian */
         for (int d = 0; d <= c; d++, pair++)
             for (int i = 0; i < WIDTH * WIDTH; i++) {
-                sc_c32 *a = &q[pair * WIDTH * WIDTH + i], *b = &q[(pair + 1) * WIDTH * WIDTH - 1 - i];
+                sc_c32 *a = &q[pair * WIDTH * WIDTH + i],
+                       *b = &q[(pair + 1) * WIDTH * WIDTH - 1 - i];
                 *a *= 0.02f;
                 if (c == d)
-                    *a = i == WIDTH * WIDTH / 2 ? 1 + 0.5f * (float)c : (i < WIDTH * WIDTH / 2 ? *a : conjf(*b));
+                    *a = i == WIDTH * WIDTH / 2 ? 1 + 0.5f * (float)c
+                                                : (i < WIDTH * WIDTH / 2 ? *a : conjf(*b));
             }
     OK(sc_espirit_eigen(v, values, &kernel, NY, NX, 2));
     for (int i = 0; i < NY * NX; i++) {
@@ -124,9 +128,10 @@ static void eigenvectors_are_those_of_lapack(void **state)
         for (int c = 0, pair = 0; c < COILS; c++)
             for (int d = 0; d <= c; d++, pair++)
                 for (int e = 0; e < WIDTH * WIDTH; e++)
-                    g[c * COILS + d] += q[pair * WIDTH * WIDTH + e] *
-                                        cexp(2 * M_PI * I *
-                                             ((e / WIDTH - 2) * y / (double)NY + (e % WIDTH - 2) * x / (double)NX));
+                    g[c * COILS + d] +=
+                        q[pair * WIDTH * WIDTH + e] *
+                        cexp(2 * M_PI * I *
+                             ((e / WIDTH - 2) * y / (double)NY + (e % WIDTH - 2) * x / (double)NX));
         assert_int_equal(LAPACKE_zheev(LAPACK_ROW_MAJOR, 'V', 'L', COILS, g, COILS, w), 0);
         NEAR(values[i], w[COILS - 1], 2e-5);
         double complex sum = 0;

@@ -68,10 +68,11 @@ static void noise_is_found_under_every_kind_of_mask(void **state)
             o.seed = m * 10 + l;
             phantom_scan(&scan, NULL, 1, 200, 168, &o);
             double mean = compare(&scan, &worst, &noise);
-            print_message("%-13s noise %.3f: sigma %.3f of the truth, worst coil off by %.3f, stated "
-                          "+- %.2f, signal %.2f, calibration %.2f\n",
-                          masks[m], levels[l], mean, worst, noise.relative_error,
-                          noise.signal_share, noise.calibration_ratio);
+            print_message(
+                "%-13s noise %.3f: sigma %.3f of the truth, worst coil off by %.3f, stated "
+                "+- %.2f, signal %.2f, calibration %.2f\n",
+                masks[m], levels[l], mean, worst, noise.relative_error, noise.signal_share,
+                noise.calibration_ratio);
             assert_true(worst < 0.15 || worst < 3 * noise.relative_error);
             sc_noise_free(&noise);
             sc_scan_free(&scan);
@@ -87,11 +88,13 @@ static void pure_noise_is_measured_without_bias(void **state)
     sc_simulate_options o = sc_simulate_default();
     o.mask = "random:3:24";
     phantom_scan(&scan, NULL, 1, 120, 120, &o);
-    sc_random_normal(scan.kspace.data, 2 * sc_array_count(&scan.kspace), (sc_key){.seed = 4}, SC_DRAW_TEST, 0);
+    sc_random_normal(scan.kspace.data, 2 * sc_array_count(&scan.kspace), (sc_key){.seed = 4},
+                     SC_DRAW_TEST, 0);
     for (int64_t i = 0; i < sc_array_count(&scan.kspace); i++)
         if (!(((float *)scan.mask.data)[i % (120 * 120)] > 0))
             ((sc_c32 *)scan.kspace.data)[i] = 0;
-    sc_random_normal(scan.noise.data, 2 * sc_array_count(&scan.noise), (sc_key){.seed = 5}, SC_DRAW_TEST, 0);
+    sc_random_normal(scan.noise.data, 2 * sc_array_count(&scan.noise), (sc_key){.seed = 5},
+                     SC_DRAW_TEST, 0);
     NEAR(compare(&scan, &worst, &noise), 1, 0.03);
     assert_true(worst < 0.12);
     sc_noise_free(&noise);
@@ -151,6 +154,26 @@ static void a_prescan_in_other_units_is_not_believed(void **state)
     sc_scan_free(&scan);
 }
 
+/* One coil cannot tell signal from noise: the number is an upper bound, and its error says so. */
+static void a_single_coil_gets_an_honest_error(void **state)
+{
+    (void)state;
+    sc_scan scan;
+    sc_noise noise;
+    double worst;
+    sc_simulate_options o = sc_simulate_default();
+    o.coils = 1;
+    o.noise = 0.003;
+    o.mask = "poisson:3:24";
+    phantom_scan(&scan, NULL, 1, 60, 60, &o);
+    double mean = compare(&scan, &worst, &noise);
+    print_message("one coil: sigma %.2f of the truth, stated +- %.2f\n", mean,
+                  noise.relative_error);
+    assert_true(worst < 0.1 || worst < 3 * noise.relative_error);
+    sc_noise_free(&noise);
+    sc_scan_free(&scan);
+}
+
 static void no_data_is_one_clear_line(void **state)
 {
     (void)state;
@@ -173,6 +196,7 @@ int main(void)
         cmocka_unit_test(pure_noise_is_measured_without_bias),
         cmocka_unit_test(noise_scales_with_the_data),
         cmocka_unit_test(a_prescan_in_other_units_is_not_believed),
+        cmocka_unit_test(a_single_coil_gets_an_honest_error),
         cmocka_unit_test(no_data_is_one_clear_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

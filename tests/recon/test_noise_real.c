@@ -1,6 +1,7 @@
-/* The noise of real scans, without a prescan, against the values measured in their image corners. */
-#include "recon/noise.h"
+/* The noise of real scans, without a prescan, against the values measured in their image corners.
+ */
 #include "real_scans.h"
+#include "recon/noise.h"
 
 static void compare(const char *mask, double tolerance)
 {
@@ -28,11 +29,31 @@ static void compare(const char *mask, double tolerance)
     sc_scan_free(&scan);
 }
 
-static void noise_of_the_full_scan(void **state) { (void)state; compare(NULL, 0.1); }
-static void noise_under_lines_r3(void **state) { (void)state; compare("mask_lines_r3.npy", 0.12); }
-static void noise_under_random_r4(void **state) { (void)state; compare("mask_random_r4.npy", 0.12); }
-static void noise_under_lines_r6(void **state) { (void)state; compare("mask_lines_r6.npy", 0.12); }
-static void noise_under_poisson_r8(void **state) { (void)state; compare("mask_poisson_r8.npy", 0.15); }
+static void noise_of_the_full_scan(void **state)
+{
+    (void)state;
+    compare(NULL, 0.1);
+}
+static void noise_under_lines_r3(void **state)
+{
+    (void)state;
+    compare("mask_lines_r3.npy", 0.12);
+}
+static void noise_under_random_r4(void **state)
+{
+    (void)state;
+    compare("mask_random_r4.npy", 0.12);
+}
+static void noise_under_lines_r6(void **state)
+{
+    (void)state;
+    compare("mask_lines_r6.npy", 0.12);
+}
+static void noise_under_poisson_r8(void **state)
+{
+    (void)state;
+    compare("mask_poisson_r8.npy", 0.15);
+}
 
 static void other_scan(const char *name)
 {
@@ -61,9 +82,9 @@ static void noise_of_other_scans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(noise_of_the_full_scan),  cmocka_unit_test(noise_under_lines_r3),
-        cmocka_unit_test(noise_under_random_r4),   cmocka_unit_test(noise_under_lines_r6),
-        cmocka_unit_test(noise_under_poisson_r8),  cmocka_unit_test(noise_of_other_scans),
+        cmocka_unit_test(noise_of_the_full_scan), cmocka_unit_test(noise_under_lines_r3),
+        cmocka_unit_test(noise_under_random_r4),  cmocka_unit_test(noise_under_lines_r6),
+        cmocka_unit_test(noise_under_poisson_r8), cmocka_unit_test(noise_of_other_scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

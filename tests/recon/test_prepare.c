@@ -82,9 +82,10 @@ static void maps_have_unit_length_and_the_image_the_priors_size(void **state)
         OK(sc_finish_volume(&volume, SC_F32, &s.scan, &s.calibration));
         reconstruct(&volume, &gate, &s, 0);
         double e = distance(&volume, s.truth.data.data, 0, n);
-        print_message("%-13s scale %.3f of the full data's, residual %.3f (%.2f to %.2f), image off "
-                      "by %.3f\n", masks[m], s.problem.scale / full, gate.residual, gate.low,
-                      gate.high, e);
+        print_message(
+            "%-13s scale %.3f of the full data's, residual %.3f (%.2f to %.2f), image off "
+            "by %.3f\n",
+            masks[m], s.problem.scale / full, gate.residual, gate.low, gate.high, e);
         assert_true(fabs(s.problem.scale / full - 1) < 0.15);
         assert_int_equal(gate.fit, SC_FIT_GOOD);
         assert_true(e < 0.25);
@@ -123,7 +124,8 @@ static void units_of_the_scan_do_not_matter(void **state)
             assert_true(sqrt(error / size) < 1e-4);
             NEAR(a.problem.sigma / b.problem.sigma, 1, 1e-4);
             for (int64_t i = 0; i < 64 * 64; i++)
-                assert_true(fabs(b.problem.shading[i] / factors[f] / a.problem.shading[i] - 1) < 1e-4 ||
+                assert_true(fabs(b.problem.shading[i] / factors[f] / a.problem.shading[i] - 1) <
+                                1e-4 ||
                             a.problem.shading[i] == 0);
             finish(&a);
             finish(&b);
@@ -300,16 +302,19 @@ static void bad_data_get_one_clear_line(void **state)
     o.mask = "lines:4:4";
     simulate(&s, 2, 48, 48, &o);
     OK(sc_calibration_create(&s.calibration, &s.scan, NULL));
-    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 0, device), SC_ERR_INPUT);
+    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 0, device),
+                     SC_ERR_INPUT);
     assert_non_null(strstr(sc_message(), "calibration"));
     assert_null(s.problem.A);
     sc_c32 *slice = (sc_c32 *)s.scan.kspace.data + 8 * 48 * 48;
     slice[24 * 48 + 3] = NAN;
-    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 1, device), SC_ERR_INPUT);
+    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 1, device),
+                     SC_ERR_INPUT);
     assert_non_null(strstr(sc_message(), "slice 1"));
     assert_non_null(strstr(sc_message(), "NaN"));
     memset(slice, 0, 8 * 48 * 48 * sizeof *slice);
-    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 1, device), SC_ERR_INPUT);
+    assert_int_equal(sc_prepare(&s.problem, NULL, &s.scan, &s.calibration, 0, 1, device),
+                     SC_ERR_INPUT);
     assert_non_null(strstr(sc_message(), "zero"));
     finish(&s);
 }
@@ -324,7 +329,8 @@ static void a_slice_of_noise_alone_is_prepared(void **state)
     sc_c32 *y = s.scan.kspace.data;
     double sigma = 0;
     for (int64_t i = 0; i < s.scan.noise.dim[1]; i++)
-        sigma += pow(cabs((double complex)((sc_c32 *)s.scan.noise.data)[i]), 2) / 2 / (double)s.scan.noise.dim[1];
+        sigma += pow(cabs((double complex)((sc_c32 *)s.scan.noise.data)[i]), 2) / 2 /
+                 (double)s.scan.noise.dim[1];
     sc_random_normal((float *)y, 2 * 8 * 64 * 64, (sc_key){.seed = 8}, SC_DRAW_TEST, 0);
     for (int64_t i = 0; i < 8 * 64 * 64; i++)
         y[i] *= ((float *)s.scan.mask.data)[i % (64 * 64)] * (float)sqrt(sigma);

@@ -27,9 +27,10 @@ static void prepare(setup *s, const char *name, const char *mask)
     read_scan(&s->scan, name, mask);
     OK(sc_calibration_create(&s->calibration, &s->scan, NULL));
     OK(sc_prepare(&s->problem, &s->facts, &s->scan, &s->calibration, 0, 0, device));
-    print_message("%s %s: block %lld x %lld, sets %d, second %.3f, support %.3f, scale %.1f\n", name,
-                  mask ? mask : "", (long long)s->facts.block.ny, (long long)s->facts.block.nx,
-                  s->facts.sets, s->facts.second_share, s->facts.support, s->facts.scale);
+    print_message("%s %s: block %lld x %lld, sets %d, second %.3f, support %.3f, scale %.1f\n",
+                  name, mask ? mask : "", (long long)s->facts.block.ny,
+                  (long long)s->facts.block.nx, s->facts.sets, s->facts.second_share,
+                  s->facts.support, s->facts.scale);
 }
 
 static void finish(setup *s)
@@ -61,7 +62,8 @@ static void full_data_give_the_reference_in_its_own_units(void **state)
     print_message("residual %.3f; head: %.2f dB, factor %.4f\n", gate.residual, m.psnr, m.factor);
     assert_true(m.psnr > 46);
     NEAR(m.factor, 1, 0.005);
-    NEAR(gate.residual, 1, 0.15); /* the noise, measured apart from the image, explains what is left */
+    NEAR(gate.residual, 1,
+         0.15); /* the noise, measured apart from the image, explains what is left */
     sc_array_free(&volume);
     sc_estimate_free(&estimate);
     finish(&s);
@@ -70,8 +72,8 @@ static void full_data_give_the_reference_in_its_own_units(void **state)
 static void scale_hardly_depends_on_the_mask(void **state)
 {
     (void)state;
-    const char *const masks[] = {NULL, "mask_lines_r3.npy", "mask_random_r4.npy", "mask_lines_r6.npy",
-                                 "mask_poisson_r8.npy"};
+    const char *const masks[] = {NULL, "mask_lines_r3.npy", "mask_random_r4.npy",
+                                 "mask_lines_r6.npy", "mask_poisson_r8.npy"};
     double full = 0;
     for (int m = 0; m < 5; m++) {
         setup s;
@@ -123,8 +125,10 @@ static void bart_maps(sc_c32 *maps, const sc_scan *scan)
     file = fopen(path, "w");
     fprintf(file, "# Dimensions\n1 %d %d 8\n", NY, NX);
     fclose(file);
-    snprintf(command, sizeof command,
-             "cd %s && OMP_NUM_THREADS=1 bart ecalib -m 1 -r 24 -k 6 -t 0.001 -c 0.8 k m >/dev/null", folder);
+    snprintf(
+        command, sizeof command,
+        "cd %s && OMP_NUM_THREADS=1 bart ecalib -m 1 -r 24 -k 6 -t 0.001 -c 0.8 k m >/dev/null",
+        folder);
     assert_int_equal(system(command), 0);
     snprintf(path, sizeof path, "%s/m.cfl", folder);
     file = fopen(path, "rb");
@@ -176,8 +180,8 @@ static void maps_are_those_of_bart(void **state)
         }
     }
     print_message("support %.4f, differs on %d pixels; below 0.999 on %.4f of it; where BART's "
-                  "iteration has converged (%.3f of it), at least %.5f\n", (double)both / N, differ,
-                  (double)apart / both, (double)clear / both, worst);
+                  "iteration has converged (%.3f of it), at least %.5f\n",
+                  (double)both / N, differ, (double)apart / both, (double)clear / both, worst);
     assert_true(differ < 20);
     assert_true(apart < 0.02 * both);
     assert_true(worst > 0.999);

@@ -106,8 +106,16 @@ static void a_wrong_mask_is_named(void **state)
 {
     (void)state;
     float mask[64 * 64];
-    const char *const wrong[] = {"", "lines", "lines:4", "spiral:4:24", "lines:0:8", "lines:2.5:8",
-                                 "random:4:100", "poisson:-3:8", "lines:4:8:9", "lines:nan:8"};
+    const char *const wrong[] = {"",
+                                 "lines",
+                                 "lines:4",
+                                 "spiral:4:24",
+                                 "lines:0:8",
+                                 "lines:2.5:8",
+                                 "random:4:100",
+                                 "poisson:-3:8",
+                                 "lines:4:8:9",
+                                 "lines:nan:8"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(sc_sampling_mask(mask, 64, 64, wrong[i], (sc_key){0}), SC_ERR_USAGE);
         assert_non_null(strstr(sc_message(), "mask"));
