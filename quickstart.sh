@@ -15,7 +15,7 @@ packages_build="build-essential cmake ninja-build pkg-config
     libhdf5-dev libxml2-dev libtiff-dev libnifti2-dev libcairo2-dev libdcmtk-dev dcmtk zlib1g-dev"
 packages_demo="mricron-data"
 packages_test="libcmocka-dev dicom3tools dcm2niix bart ismrmrd-tools python3-numpy python3-h5py"
-packages_fuzz="clang libclang-rt-14-dev"
+packages_fuzz="clang libclang-rt-14-dev libomp-dev python3-h5py"
 
 say() { printf '\n== %s\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
