@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages_build="build-essential cmake ninja-build pkg-config
-    libfftw3-dev libopenblas-dev liblapacke-dev libdnnl-dev libjansson-dev libcyaml-dev
+    libfftw3-dev libopenblas-dev liblapacke-dev libdnnl-dev libjansson-dev libcyaml-dev libyaml-dev
     libhdf5-dev libxml2-dev libtiff-dev libnifti2-dev libcairo2-dev libdcmtk-dev dcmtk zlib1g-dev"
 packages_demo="mricron-data"
 packages_test="libcmocka-dev dicom3tools dcm2niix bart ismrmrd-tools python3-numpy python3-h5py"
