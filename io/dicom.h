@@ -45,7 +45,8 @@ sc_status sc_dicom_write_series(sc_outdir *outdir, const char *folder, const sc_
                                 const sc_header *header, const sc_dicom_options *options);
 
 /* Read one series of MR or CT images: a file (classic, or enhanced multi-frame), or a folder with
- * all its sub-folders. Values are rescaled (CT: HU, with units "HU"), slices sorted by position.
+ * all its sub-folders. Values are rescaled (CT: HU, with units "HU"; MR without rescale: by its real
+ * world value mapping to units of 1, as in series written here), slices sorted by position.
  * SC_ERR_INPUT: several series (the message lists them), missing or doubled slices;
  * SC_ERR_UNSUPPORTED: a transfer syntax without a decoder (named), colour, no images in it.
  * On success volume and header (may be NULL) are set; on failure they are empty. */

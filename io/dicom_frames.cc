@@ -83,13 +83,30 @@ void place(Frame &frame, const Places &places)
         frame.thickness = 0;
 }
 
+/* Classic MR has no rescale: a series may state the scale of its integers as a mapping to real
+ * world values, as this program's own do. Other units than 1 are another quantity: left alone. */
+bool real_world_scale(Frame &frame, const Places &places)
+{
+    DcmItem *map = places.group(DCM_RealWorldValueMappingSequence), *units = nullptr;
+    if (map == places.dataset &&
+        places.dataset->findAndGetSequenceItem(DCM_RealWorldValueMappingSequence, map, 0).bad())
+        return false;
+    return map &&
+           map->findAndGetSequenceItem(DCM_MeasurementUnitsCodeSequence, units, 0).good() &&
+           text(*units, DCM_CodeValue) == "1" &&
+           numbers(&frame.slope, 1, map, DCM_RealWorldValueSlope) &&
+           numbers(&frame.intercept, 1, map, DCM_RealWorldValueIntercept);
+}
+
 sc_status rescale(Frame &frame, const Places &places)
 {
     DcmItem *transform = places.group(DCM_PixelValueTransformationSequence);
-    if (!numbers(&frame.slope, 1, transform, DCM_RescaleSlope))
+    bool given = numbers(&frame.slope, 1, transform, DCM_RescaleSlope) &&
+                 numbers(&frame.intercept, 1, transform, DCM_RescaleIntercept);
+    if (!given && !real_world_scale(frame, places)) {
         frame.slope = 1;
-    if (!numbers(&frame.intercept, 1, transform, DCM_RescaleIntercept))
         frame.intercept = 0;
+    }
     if (transform)
         frame.units = text(*transform, DCM_RescaleType);
     if (frame.units.empty() && text(*places.dataset, DCM_Modality) == "CT")
