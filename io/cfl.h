@@ -16,8 +16,18 @@ extern "C" {
 
 #define SC_BART_DIMS 16
 
-enum { SC_BART_READ, SC_BART_PHS1, SC_BART_PHS2, SC_BART_COIL, SC_BART_MAPS, SC_BART_TE,
-       SC_BART_TIME = 10, SC_BART_TIME2 = 11, SC_BART_SLICE = 13, SC_BART_AVG = 14 };
+enum {
+    SC_BART_READ,
+    SC_BART_PHS1,
+    SC_BART_PHS2,
+    SC_BART_COIL,
+    SC_BART_MAPS,
+    SC_BART_TE,
+    SC_BART_TIME = 10,
+    SC_BART_TIME2 = 11,
+    SC_BART_SLICE = 13,
+    SC_BART_AVG = 14
+};
 
 /* path: with .cfl, .hdr or neither. *array: c32, owned, shape = the dimensions reversed, without
  * the trailing BART dimensions of size 1 (at least rank 1); when more than 8 remain, those of size

@@ -86,7 +86,8 @@ static sc_status use_header(reader *k, sc_scan *scan, const sc_ismrmrd_xml *xml)
 {
     const sc_ismrmrd_encoding *e = &xml->encoding[0];
     const sc_ismrmrd_limit *lines = &e->step[1];
-    int64_t wanted = sc_ismrmrd_wanted(e, 0), rows = e->recon.matrix[0], columns = e->recon.matrix[1];
+    int64_t wanted = sc_ismrmrd_wanted(e, 0), rows = e->recon.matrix[0],
+            columns = e->recon.matrix[1];
     scan->header = xml->header;
     if (k->height == e->encoded.matrix[0])
         k->kept = wanted;
@@ -169,8 +170,8 @@ static sc_status read_slice(sc_c32 *data, const reader *k, int64_t average, int6
                 H5Dread(k->kspace, k->sample, memory, file, H5P_DEFAULT, data) >= 0;
     sc_hdf5_drop(memory);
     sc_hdf5_drop(file);
-    return good ? SC_OK : sc_fail(SC_ERR_FORMAT, "slice %lld: 'kspace' cannot be read",
-                                  (long long)slice);
+    return good ? SC_OK
+                : sc_fail(SC_ERR_FORMAT, "slice %lld: 'kspace' cannot be read", (long long)slice);
 }
 
 /* Columns that may hold data and do, one number each; the others are set to 0. */
@@ -197,7 +198,8 @@ static void add_slice(sc_scan *scan, int64_t s, const sc_c32 *data, const unsign
     int64_t lines = k->coils * k->width, plane = k->kept * k->width;
     for (int64_t l = 0; l < lines; l++)
         for (int64_t y = 0; y < k->height; y++)
-            line[l * k->height + y] = data[(l / k->width * k->height + y) * k->width + l % k->width];
+            line[l * k->height + y] =
+                data[(l / k->width * k->height + y) * k->width + l % k->width];
     const sc_c32 *kept = sc_crop_apply(crop);
     sc_c32 *to = (sc_c32 *)scan->kspace.data + s * k->coils * plane;
     float *mask = (float *)scan->mask.data + s * plane;
@@ -239,8 +241,8 @@ static sc_status read_slices(sc_scan *scan, const reader *k, const sc_scan_optio
             add_slice(scan, s, data, measured, k, crop);
         }
         divide(scan, s, k);
-        SC_TRY(sc_progress_step(options->progress, "reading", (double)(s + 1),
-                                (double)scan->slices));
+        SC_TRY(
+            sc_progress_step(options->progress, "reading", (double)(s + 1), (double)scan->slices));
     }
 cleanup:
     sc_crop_free(crop);
@@ -252,10 +254,12 @@ cleanup:
 static sc_status make_scan(sc_scan *scan, reader *k, const sc_scan_options *options)
 {
     sc_status status = SC_OK;
-    if (options->slice >= k->slices || options->average >= k->averages ||
-        options->contrast > 0 || options->repetition > 0 || options->set > 0 || options->phase > 0)
-        SC_TRY(sc_fail(SC_ERR_USAGE, "no such slice, average or frame: %lld slices, %lld averages, "
-                       "one frame", (long long)k->slices, (long long)k->averages));
+    if (options->slice >= k->slices || options->average >= k->averages || options->contrast > 0 ||
+        options->repetition > 0 || options->set > 0 || options->phase > 0)
+        SC_TRY(sc_fail(SC_ERR_USAGE,
+                       "no such slice, average or frame: %lld slices, %lld averages, "
+                       "one frame",
+                       (long long)k->slices, (long long)k->averages));
     k->first_slice = options->slice >= 0 ? options->slice : 0;
     scan->frames = 1;
     scan->slices = options->slice >= 0 ? 1 : k->slices;

@@ -99,8 +99,8 @@ void sc_hdf5_close(sc_hdf5 *h5)
 bool sc_hdf5_has(hid_t at, const char *name)
 {
     H5L_info_t info;
-    return H5Lexists(at, name, H5P_DEFAULT) > 0 &&
-           H5Lget_info(at, name, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+    return H5Lexists(at, name, H5P_DEFAULT) > 0 && H5Lget_info(at, name, &info, H5P_DEFAULT) >= 0 &&
+           info.type == H5L_TYPE_HARD;
 }
 
 static sc_status open_object(hid_t *id, hid_t at, const char *name, H5I_type_t type)
@@ -128,8 +128,8 @@ sc_status sc_hdf5_dataset(hid_t *dataset, hid_t at, const char *name)
     if (status != SC_OK)
         return status;
     hid_t made = H5Dget_create_plist(*dataset);
-    bool inside = made >= 0 && H5Pget_external_count(made) == 0 &&
-                  H5Pget_layout(made) != H5D_VIRTUAL;
+    bool inside =
+        made >= 0 && H5Pget_external_count(made) == 0 && H5Pget_layout(made) != H5D_VIRTUAL;
     sc_hdf5_drop(made);
     if (inside)
         return SC_OK;

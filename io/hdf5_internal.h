@@ -1,6 +1,6 @@
 /* HDF5 for untrusted files: opened read-only without locks, tried in a child process first, the
- * library's own messages silenced, and only hard links to plain datasets followed (an external link, external storage or a virtual
- * dataset would read other files of this machine).
+ * library's own messages silenced, and only hard links to plain datasets followed (an external
+ * link, external storage or a virtual dataset would read other files of this machine).
  *
  * Every handle is closed by sc_hdf5_drop, whatever its kind; a negative handle is fine there.
  */

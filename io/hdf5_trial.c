@@ -41,7 +41,8 @@ static sc_status verdict(int result)
     int by = WIFSIGNALED(result) ? WTERMSIG(result) : 0;
     if (by == SIGINT || by == SIGTERM || by == SIGHUP)
         return sc_fail(SC_ERR_CANCELLED, "cancelled");
-    return sc_fail(SC_ERR_FORMAT, "damaged HDF5 file: the HDF5 library does not survive reading it");
+    return sc_fail(SC_ERR_FORMAT,
+                   "damaged HDF5 file: the HDF5 library does not survive reading it");
 }
 
 sc_status sc_hdf5_trial(const char *path, int64_t bytes, void (*try_to_read)(const char *, void *),

@@ -2,8 +2,13 @@
 #include "io/ismrmrd_internal.h"
 
 #define TEXT(section, name, field)                                                                 \
-    {section, name, offsetof(sc_header, field), sizeof(((sc_header *)0)->field)}
-#define NUMBER(section, name, field) {section, name, offsetof(sc_header, field), 0}
+    {                                                                                              \
+        section, name, offsetof(sc_header, field), sizeof(((sc_header *)0)->field)                 \
+    }
+#define NUMBER(section, name, field)                                                               \
+    {                                                                                              \
+        section, name, offsetof(sc_header, field), 0                                               \
+    }
 
 const sc_ismrmrd_fact sc_ismrmrd_facts[] = {
     TEXT("subjectInformation", "patientName", patient_name),

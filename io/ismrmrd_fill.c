@@ -45,7 +45,8 @@ static sc_status take_noise(filler *f, int64_t r, const float *samples)
     if (count_not_finite(samples, 2 * n * plan->coils))
         return sc_fail(SC_ERR_INPUT, "readout %lld: noise samples hold NaN or Inf", (long long)r);
     for (int64_t c = 0; c < plan->coils; c++) {
-        float *to = (float *)((sc_c32 *)f->scan->noise.data + c * plan->noise_samples + f->noise_at);
+        float *to =
+            (float *)((sc_c32 *)f->scan->noise.data + c * plan->noise_samples + f->noise_at);
         for (int64_t i = 0; i < 2 * n; i++)
             to[i] = (float)(scale * (double)samples[2 * c * n + i]);
     }
@@ -86,7 +87,8 @@ static sc_status visit(void *self, int64_t r, const float *samples)
 
 /* The measured part [low, high) of a line after the crop: a kept sample counts as measured if the
  * stored position that it stands for was. */
-static void measured(int64_t *low, int64_t *high, const sc_ismrmrd_plan *plan, const sc_place *place)
+static void measured(int64_t *low, int64_t *high, const sc_ismrmrd_plan *plan,
+                     const sc_place *place)
 {
     int64_t a = place->kx > 0 ? place->kx : 0, n = plan->nx_stored, m = plan->nx;
     int64_t b = place->kx + place->count < n ? place->kx + place->count : n;
@@ -140,7 +142,8 @@ static sc_status block_end(void *self)
 }
 
 /* Sums become means; the mask keeps their number. */
-static void divide(sc_array *data, const sc_array *mask, int64_t images, const sc_ismrmrd_plan *plan)
+static void divide(sc_array *data, const sc_array *mask, int64_t images,
+                   const sc_ismrmrd_plan *plan)
 {
     int64_t plane = plan->nz * plan->ny * plan->nx;
     for (int64_t i = 0; i < images; i++) {
@@ -155,8 +158,8 @@ static void divide(sc_array *data, const sc_array *mask, int64_t images, const s
 
 static sc_status make_arrays(sc_scan *scan, const sc_ismrmrd_plan *plan)
 {
-    const int64_t *const d = (const int64_t[]){plan->frames, plan->slices, plan->coils,
-                                               plan->nz,     plan->ny,     plan->nx};
+    const int64_t *const d =
+        (const int64_t[]){plan->frames, plan->slices, plan->coils, plan->nz, plan->ny, plan->nx};
     const int64_t mask[5] = {d[0], d[1], d[3], d[4], d[5]};
     const int64_t noise[2] = {plan->coils, plan->noise_samples};
     sc_status status = SC_OK;

@@ -129,8 +129,7 @@ sc_status sc_ismrmrd_geometry(sc_geometry *geometry, sc_ismrmrd_plan *plan)
     const double read[3] = {head->read_dir[0], head->read_dir[1], head->read_dir[2]};
     const double phase[3] = {head->phase_dir[0], head->phase_dir[1], head->phase_dir[2]};
     if (sc_geometry_from_centre(geometry, centre, images, read, phase, wanted_fov(plan, 0),
-                                wanted_fov(plan, 1), z_mm, plan->image[0],
-                                plan->image[1]) != SC_OK)
+                                wanted_fov(plan, 1), z_mm, plan->image[0], plan->image[1]) != SC_OK)
         sc_log(SC_LOG_WARN, "%s: geometry unknown", sc_message());
 cleanup:
     sc_free(centre);

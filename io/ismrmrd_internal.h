@@ -55,10 +55,16 @@ sc_status sc_ismrmrd_xml_read(sc_ismrmrd_xml *xml, const char *text);
 sc_status sc_ismrmrd_xml_write(char **text, const sc_ismrmrd_xml *xml, int64_t coils);
 
 /* Flags of a readout; number n of the format's text is bit n - 1. */
-#define SC_FLAG(number) (1ull << ((number) - 1))
-enum { SC_FLAG_NOISE = 19, SC_FLAG_CALIBRATION = 20, SC_FLAG_CALIBRATION_AND_IMAGING = 21,
-       SC_FLAG_REVERSE = 22, SC_FLAG_PHASE_CORRECTION = 24, SC_FLAG_LAST_IN_MEASUREMENT = 25,
-       SC_FLAG_COMPRESSION1 = 53 };
+#define SC_FLAG(number) (1ull << ((number)-1))
+enum {
+    SC_FLAG_NOISE = 19,
+    SC_FLAG_CALIBRATION = 20,
+    SC_FLAG_CALIBRATION_AND_IMAGING = 21,
+    SC_FLAG_REVERSE = 22,
+    SC_FLAG_PHASE_CORRECTION = 24,
+    SC_FLAG_LAST_IN_MEASUREMENT = 25,
+    SC_FLAG_COMPRESSION1 = 53
+};
 
 /* The members of an acquisition header that we use. */
 typedef struct {
@@ -88,8 +94,8 @@ void sc_ismrmrd_close(sc_ismrmrd *raw);
  * SC_ISMRMRD_BLOCK readouts. Either stops the walk by failing. */
 #define SC_ISMRMRD_BLOCK 64
 typedef sc_status sc_ismrmrd_visit(void *self, int64_t r, const float *samples);
-sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use,
-                          sc_ismrmrd_visit *visit, sc_status (*block_end)(void *self), void *self,
+sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use, sc_ismrmrd_visit *visit,
+                          sc_status (*block_end)(void *self), void *self,
                           const sc_progress *progress);
 
 /* What a readout is used for, a set of bits. */

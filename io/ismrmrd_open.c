@@ -9,15 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MEMBER(field, type) {#field, offsetof(sc_readout, field), type}
-typedef enum { U16, U64, F32, F32X3, IDX } member_type;
+typedef enum { U16, U64, F32, F32X3 } member_type;
 
-/* Members of `head` by their names in the file; those of `idx` are one level down. */
-static const struct {
+typedef struct {
     const char *name;
     size_t offset;
     member_type type;
-} head_members[] = {
+} member;
+
+/* Members of `head` by their names in the file; those of `idx` are one level down. */
+static const member head_members[] = {
     {"flags", offsetof(sc_readout, flags), U64},
     {"number_of_samples", offsetof(sc_readout, samples), U16},
     {"active_channels", offsetof(sc_readout, channels), U16},
@@ -31,7 +32,9 @@ static const struct {
     {"read_dir", offsetof(sc_readout, read_dir), F32X3},
     {"phase_dir", offsetof(sc_readout, phase_dir), F32X3},
     {"slice_dir", offsetof(sc_readout, slice_dir), F32X3},
-}, idx_members[] = {
+};
+
+static const member idx_members[] = {
     {"kspace_encode_step_1", offsetof(sc_readout, step1), U16},
     {"kspace_encode_step_2", offsetof(sc_readout, step2), U16},
     {"average", offsetof(sc_readout, average), U16},
@@ -60,8 +63,8 @@ static bool has_triple(hid_t compound, const char *name)
     if (i < 0 || H5Tget_member_class(compound, (unsigned)i) != H5T_ARRAY)
         return false;
     hid_t type = H5Tget_member_type(compound, (unsigned)i);
-    bool good = H5Tget_array_ndims(type) == 1 && H5Tget_array_dims2(type, size) == 1 &&
-                size[0] == 3;
+    bool good =
+        H5Tget_array_ndims(type) == 1 && H5Tget_array_dims2(type, size) == 1 && size[0] == 3;
     sc_hdf5_drop(type);
     return good;
 }
@@ -77,8 +80,9 @@ static sc_status insert_member(hid_t memory, hid_t stored, const char *name, siz
         return good ? SC_OK : sc_fail(SC_ERR_FORMAT, "'data': head has no triple '%s'", name);
     }
     H5T_class_t want = type == F32 ? H5T_FLOAT : H5T_INTEGER;
-    hid_t native = type == U16 ? H5T_NATIVE_UINT16 : type == U64 ? H5T_NATIVE_UINT64
-                                                                 : H5T_NATIVE_FLOAT;
+    hid_t native = type == U16   ? H5T_NATIVE_UINT16
+                   : type == U64 ? H5T_NATIVE_UINT64
+                                 : H5T_NATIVE_FLOAT;
     if (!has_member(stored, name, want) || H5Tinsert(memory, name, offset, native) < 0)
         return sc_fail(SC_ERR_FORMAT, "'data': head has no number '%s'", name);
     return SC_OK;
@@ -109,8 +113,8 @@ static sc_status head_type(hid_t *memory, hid_t stored)
     /* the counters lie between our members: shift them to the start of their own compound */
     size_t base = offsetof(sc_readout, step1);
     for (size_t i = 0; i < sizeof idx_members / sizeof *idx_members; i++)
-        SC_TRY(insert_member(counters, idx, idx_members[i].name, idx_members[i].offset - base,
-                             U16));
+        SC_TRY(
+            insert_member(counters, idx, idx_members[i].name, idx_members[i].offset - base, U16));
     H5Tset_size(counters, offsetof(sc_readout, dwell_us) - base);
     *memory = H5Tcreate(H5T_COMPOUND, sizeof(sc_readout));
     if (H5Tinsert(inner, "idx", base, counters) < 0 || H5Tinsert(*memory, "head", 0, inner) < 0)
@@ -242,9 +246,8 @@ static sc_status read_block(hvl_t *list, hid_t *space, const sc_ismrmrd *raw, hi
     hid_t file_space = H5Dget_space(raw->data);
     *space = H5Screate_simple(1, &count, NULL);
     memset(list, 0, SC_ISMRMRD_BLOCK * sizeof *list);
-    bool good =
-        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, &start, NULL, &count, NULL) >= 0 &&
-        H5Dread(raw->data, memory, *space, file_space, H5P_DEFAULT, list) >= 0;
+    bool good = H5Sselect_hyperslab(file_space, H5S_SELECT_SET, &start, NULL, &count, NULL) >= 0 &&
+                H5Dread(raw->data, memory, *space, file_space, H5P_DEFAULT, list) >= 0;
     sc_hdf5_drop(file_space);
     return good ? SC_OK
                 : sc_fail(SC_ERR_FORMAT, "samples of readouts %lld to %lld cannot be read",
@@ -278,8 +281,8 @@ void sc_ismrmrd_try(const char *path, const char *group)
         return;
     if (samples_type(&memory, raw.data) == SC_OK)
         for (int64_t first = 0; first < raw.readouts; first += SC_ISMRMRD_BLOCK) {
-            int64_t n = raw.readouts - first < SC_ISMRMRD_BLOCK ? raw.readouts - first
-                                                                : SC_ISMRMRD_BLOCK;
+            int64_t n =
+                raw.readouts - first < SC_ISMRMRD_BLOCK ? raw.readouts - first : SC_ISMRMRD_BLOCK;
             hid_t space;
             (void)read_block(list, &space, &raw, memory, first, n);
             H5Dvlen_reclaim(memory, space, H5P_DEFAULT, list);
@@ -289,15 +292,16 @@ void sc_ismrmrd_try(const char *path, const char *group)
     sc_ismrmrd_close(&raw);
 }
 
-sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use,
-                          sc_ismrmrd_visit *visit, sc_status (*block_end)(void *self), void *self,
+sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use, sc_ismrmrd_visit *visit,
+                          sc_status (*block_end)(void *self), void *self,
                           const sc_progress *progress)
 {
     hvl_t list[SC_ISMRMRD_BLOCK];
     hid_t memory;
     sc_status status = samples_type(&memory, raw->data);
     for (int64_t first = 0; first < raw->readouts && status == SC_OK; first += SC_ISMRMRD_BLOCK) {
-        int64_t n = raw->readouts - first < SC_ISMRMRD_BLOCK ? raw->readouts - first : SC_ISMRMRD_BLOCK;
+        int64_t n =
+            raw->readouts - first < SC_ISMRMRD_BLOCK ? raw->readouts - first : SC_ISMRMRD_BLOCK;
         bool wanted = false;
         for (int64_t r = first; r < first + n; r++)
             wanted = wanted || use[r];
@@ -312,8 +316,8 @@ sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use,
         if (status == SC_OK)
             status = block_end(self);
         if (status == SC_OK)
-            status = sc_progress_step(progress, "reading", (double)(first + n),
-                                      (double)raw->readouts);
+            status =
+                sc_progress_step(progress, "reading", (double)(first + n), (double)raw->readouts);
     }
     sc_hdf5_drop(memory);
     return status;

@@ -70,7 +70,8 @@ static sc_status classify(sc_ismrmrd_plan *plan, const sc_scan_options *options)
         images += plan->use[r] == SC_USE_IMAGE;
         images += plan->use[r] == (SC_USE_IMAGE | SC_USE_CALIBRATION);
         plan->calibration |= has(head, SC_FLAG_CALIBRATION) && plan->use[r];
-        for (int flag = SC_FLAG_COMPRESSION1; plan->use[r] && flag < SC_FLAG_COMPRESSION1 + 4; flag++)
+        for (int flag = SC_FLAG_COMPRESSION1; plan->use[r] && flag < SC_FLAG_COMPRESSION1 + 4;
+             flag++)
             if (has(head, flag))
                 return sc_fail(SC_ERR_UNSUPPORTED, "readout %lld: compressed samples are not read",
                                (long long)r);
@@ -88,8 +89,8 @@ static sc_status classify(sc_ismrmrd_plan *plan, const sc_scan_options *options)
 static bool same_grid(const sc_ismrmrd_encoding *a, const sc_ismrmrd_encoding *b)
 {
     for (int i = 0; i < 3; i++)
-        if (a->encoded.matrix[i] != b->encoded.matrix[i] ||
-            a->step[i].known != b->step[i].known || a->step[i].center != b->step[i].center)
+        if (a->encoded.matrix[i] != b->encoded.matrix[i] || a->step[i].known != b->step[i].known ||
+            a->step[i].center != b->step[i].center)
             return false;
     return true;
 }
@@ -146,9 +147,10 @@ static sc_status choose_encoding(sc_ismrmrd_plan *plan, const sc_scan_options *o
         bool fits = plan->use[r] & SC_USE_IMAGE ? same_grid(own, plan->encoding)
                                                 : same_steps(own, plan->encoding);
         if (!fits && plan->use[r] & SC_USE_IMAGE && options->encoding < 0)
-            return sc_fail(SC_ERR_USAGE, "readout %lld: its encoding has another matrix than that "
-                           "of readout %lld; choose one with 'encoding'", (long long)r,
-                           (long long)first);
+            return sc_fail(SC_ERR_USAGE,
+                           "readout %lld: its encoding has another matrix than that "
+                           "of readout %lld; choose one with 'encoding'",
+                           (long long)r, (long long)first);
         if (!fits || (plan->use[r] & SC_USE_IMAGE && options->encoding >= 0)) {
             plan->use[r] = 0;
             dropped++;
@@ -176,15 +178,18 @@ static sc_status check_sizes(const sc_ismrmrd_plan *plan)
                            (long long)r, head->channels, (long long)plan->coils,
                            SC_ISMRMRD_CHANNELS);
         if (head->samples < 1 || head->discard_pre + head->discard_post >= head->samples)
-            return sc_fail(SC_ERR_FORMAT, "readout %lld: %d samples, of which %d and %d are to be "
-                           "discarded", (long long)r, head->samples, head->discard_pre,
-                           head->discard_post);
+            return sc_fail(SC_ERR_FORMAT,
+                           "readout %lld: %d samples, of which %d and %d are to be "
+                           "discarded",
+                           (long long)r, head->samples, head->discard_pre, head->discard_post);
         bytes += 8 * (int64_t)head->samples * head->channels;
     }
     /* lists of samples are never compressed */
     if (bytes > raw->h5.bytes)
-        return sc_fail(SC_ERR_FORMAT, "headers ask for %lld bytes of samples, the whole file holds "
-                       "%lld", (long long)bytes, (long long)raw->h5.bytes);
+        return sc_fail(SC_ERR_FORMAT,
+                       "headers ask for %lld bytes of samples, the whole file holds "
+                       "%lld",
+                       (long long)bytes, (long long)raw->h5.bytes);
     return SC_OK;
 }
 
@@ -313,10 +318,11 @@ static sc_status make_grid(sc_ismrmrd_plan *plan, const sc_scan_options *options
         samples += plan->use[r] & SC_USE_IMAGE ? plan->raw->readout[r].samples : 0;
     const int64_t dim[5] = {plan->frames, plan->slices, plan->nz, plan->ny, plan->nx_stored};
     if (sc_shape_count(&points, 5, dim, samples * SPARSEST) != SC_OK)
-        return sc_fail(SC_ERR_FORMAT, "%lld samples for %lld frames of %lld slices of %lld x %lld "
-                       "x %lld", (long long)samples, (long long)plan->frames,
-                       (long long)plan->slices, (long long)plan->nx_stored, (long long)plan->ny,
-                       (long long)plan->nz);
+        return sc_fail(SC_ERR_FORMAT,
+                       "%lld samples for %lld frames of %lld slices of %lld x %lld "
+                       "x %lld",
+                       (long long)samples, (long long)plan->frames, (long long)plan->slices,
+                       (long long)plan->nx_stored, (long long)plan->ny, (long long)plan->nz);
     return SC_OK;
 }
 
@@ -350,9 +356,11 @@ static sc_status place_readout(sc_ismrmrd_plan *plan, int64_t r)
         plan->use[r] = 0; /* a larger calibration matrix: its outer lines are not needed */
         return SC_OK;
     }
-    return sc_fail(SC_ERR_FORMAT, "readout %lld: lands on sample %d, line %d, partition %d of a "
-                   "grid of %lld x %lld x %lld", (long long)r, place->kx, place->ky, place->kz,
-                   (long long)plan->nx_stored, (long long)plan->ny, (long long)plan->nz);
+    return sc_fail(SC_ERR_FORMAT,
+                   "readout %lld: lands on sample %d, line %d, partition %d of a "
+                   "grid of %lld x %lld x %lld",
+                   (long long)r, place->kx, place->ky, place->kz, (long long)plan->nx_stored,
+                   (long long)plan->ny, (long long)plan->nz);
 }
 
 /* ---- the same line twice ---- */

@@ -40,7 +40,9 @@ static const member head[] = {
     {"patient_table_position", 230, F32, 3},
     {"user_int", 276, I32, 8},
     {"user_float", 308, F32, 8},
-}, idx[] = {
+};
+
+static const member idx[] = {
     {"kspace_encode_step_1", 0, U16, 0},
     {"kspace_encode_step_2", 2, U16, 0},
     {"average", 4, U16, 0},
@@ -66,15 +68,16 @@ _Static_assert(offsetof(acquisition, data) == 360 && sizeof(acquisition) == 376,
 
 static hid_t compound(const member *members, int count, size_t size)
 {
-    const hid_t native[] = {[U16] = H5T_NATIVE_UINT16, [U32] = H5T_NATIVE_UINT32,
-                            [U64] = H5T_NATIVE_UINT64, [I32] = H5T_NATIVE_INT32,
+    const hid_t native[] = {[U16] = H5T_NATIVE_UINT16,
+                            [U32] = H5T_NATIVE_UINT32,
+                            [U64] = H5T_NATIVE_UINT64,
+                            [I32] = H5T_NATIVE_INT32,
                             [F32] = H5T_NATIVE_FLOAT};
     hid_t type = H5Tcreate(H5T_COMPOUND, size);
     for (int i = 0; i < count; i++) {
         hsize_t n = members[i].count;
         hid_t array = n ? H5Tarray_create2(native[members[i].type], 1, &n) : H5I_INVALID_HID;
-        H5Tinsert(type, members[i].name, members[i].offset,
-                  n ? array : native[members[i].type]);
+        H5Tinsert(type, members[i].name, members[i].offset, n ? array : native[members[i].type]);
         sc_hdf5_drop(array);
     }
     return type;
@@ -82,7 +85,8 @@ static hid_t compound(const member *members, int count, size_t size)
 
 static hid_t acquisition_type(void)
 {
-    hid_t counters = compound(idx, IDX_MEMBERS, 34), header = compound(head, HEAD_MEMBERS, HEAD_BYTES);
+    hid_t counters = compound(idx, IDX_MEMBERS, 34),
+          header = compound(head, HEAD_MEMBERS, HEAD_BYTES);
     hid_t list = H5Tvlen_create(H5T_NATIVE_FLOAT);
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(acquisition));
     H5Tinsert(header, "idx", IDX_OFFSET, counters);
@@ -99,16 +103,16 @@ sc_status sc_ismrmrd_writer_open(sc_ismrmrd_writer *writer, const char *group, c
                                  int64_t readouts)
 {
     const hsize_t one = 1, count = (hsize_t)readouts, unlimited = H5S_UNLIMITED;
-    *writer = (sc_ismrmrd_writer){.group = H5I_INVALID_HID, .data = H5I_INVALID_HID,
-                                  .type = H5I_INVALID_HID};
+    *writer = (sc_ismrmrd_writer){
+        .group = H5I_INVALID_HID, .data = H5I_INVALID_HID, .type = H5I_INVALID_HID};
     sc_status status = sc_hdf5_create(&writer->h5);
     if (status != SC_OK)
         return status;
     writer->group = H5Gcreate2(writer->h5.file, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     hid_t text = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &one, NULL);
     H5Tset_size(text, H5T_VARIABLE);
-    hid_t header = H5Dcreate2(writer->group, "xml", text, space, H5P_DEFAULT, H5P_DEFAULT,
-                              H5P_DEFAULT);
+    hid_t header =
+        H5Dcreate2(writer->group, "xml", text, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     bool good = header >= 0 && H5Dwrite(header, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, &xml) >= 0;
     sc_hdf5_drop(header);
     sc_hdf5_drop(space);
@@ -117,8 +121,8 @@ sc_status sc_ismrmrd_writer_open(sc_ismrmrd_writer *writer, const char *group, c
     H5Pset_chunk(made, 1, &one);
     space = H5Screate_simple(1, &count, &unlimited);
     writer->type = acquisition_type();
-    writer->data = H5Dcreate2(writer->group, "data", writer->type, space, H5P_DEFAULT, made,
-                              H5P_DEFAULT);
+    writer->data =
+        H5Dcreate2(writer->group, "data", writer->type, space, H5P_DEFAULT, made, H5P_DEFAULT);
     sc_hdf5_drop(space);
     sc_hdf5_drop(made);
     if (good && writer->data >= 0)
@@ -175,8 +179,9 @@ sc_status sc_ismrmrd_writer_add_list(sc_ismrmrd_writer *writer, const sc_readout
     sc_hdf5_drop(memory);
     sc_hdf5_drop(file);
     writer->written++;
-    return good ? SC_OK : sc_fail(SC_ERR_MEMORY, "HDF5 cannot take readout %lld",
-                                  (long long)writer->written - 1);
+    return good ? SC_OK
+                : sc_fail(SC_ERR_MEMORY, "HDF5 cannot take readout %lld",
+                          (long long)writer->written - 1);
 }
 
 sc_status sc_ismrmrd_writer_commit(sc_ismrmrd_writer *writer, const char *path)

@@ -133,7 +133,8 @@ static void read_facts(sc_header *header, const xmlNode *root)
 {
     sc_header_clear(header);
     for (size_t i = 0; i < (size_t)sc_ismrmrd_fact_count; i++) {
-        const xmlNode *node = child(child(root, sc_ismrmrd_facts[i].section), sc_ismrmrd_facts[i].name);
+        const xmlNode *node =
+            child(child(root, sc_ismrmrd_facts[i].section), sc_ismrmrd_facts[i].name);
         void *field = (char *)header + sc_ismrmrd_facts[i].offset;
         if (!node)
             continue;

@@ -27,8 +27,8 @@ static xmlNode *add_section(xmlNode *root, const sc_header *header, const char *
         const char *field = (const char *)header + fact->offset;
         double number;
         memcpy(&number, field, sizeof number);
-        bool present = fact->size ? field[0] && xmlCheckUTF8((const unsigned char *)field)
-                                  : !isnan(number);
+        bool present =
+            fact->size ? field[0] && xmlCheckUTF8((const unsigned char *)field) : !isnan(number);
         if (!present || strcmp(fact->section, section))
             continue;
         if (!node)

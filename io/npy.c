@@ -235,9 +235,9 @@ sc_status sc_npy_write(const char *path, const sc_array *array)
     char *file = NULL, text[512];
     const char *descr = descr_of(array->dtype);
     if (!descr)
-        return sc_fail(SC_ERR_UNSUPPORTED, "%s: .npy has no %s", path,
-                       sc_dtype_name(array->dtype));
-    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+        return sc_fail(SC_ERR_UNSUPPORTED, "%s: .npy has no %s", path, sc_dtype_name(array->dtype));
+    int n =
+        snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int a = 0; a < array->rank; a++)
         n += snprintf(text + n, sizeof text - (size_t)n, "%lld,%s", (long long)array->dim[a],
                       a + 1 < array->rank ? " " : "");

@@ -5,11 +5,11 @@
 #include "base/array.h"
 
 typedef struct {
-    char kind;      /* f c i u b */
-    int size;       /* bytes of one element */
-    bool swapped;   /* big endian */
+    char kind;    /* f c i u b */
+    int size;     /* bytes of one element */
+    bool swapped; /* big endian */
     bool fortran;
-    int rank;       /* 0 for a scalar */
+    int rank; /* 0 for a scalar */
     int64_t dim[SC_MAX_RANK];
 } sc_npy_header;
 

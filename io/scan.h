@@ -26,7 +26,7 @@ typedef struct {
     bool calibration_as_data; /* count calibration-only lines as measured too */
     bool keep_oversampling;   /* leave the readout as it is stored */
     bool trusted; /* HDF5 files come from a program of ours: no trial reading in a child process */
-    const sc_device *device;  /* for FFTs along the readout; NULL: the CPU, one thread */
+    const sc_device *device; /* for FFTs along the readout; NULL: the CPU, one thread */
     const sc_progress *progress;
 } sc_scan_options;
 

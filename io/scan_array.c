@@ -100,7 +100,8 @@ static void copy_average(sc_c32 *to, const sc_c32 *from, const layout *l, int64_
     }
 }
 
-/* Averages stand as further frames, slowest: fold them into the first, means over those measured. */
+/* Averages stand as further frames, slowest: fold them into the first, means over those measured.
+ */
 static void fold_averages(sc_scan *scan, int64_t averages)
 {
     int64_t plane = scan->nz * scan->ny * scan->nx, images = scan->frames * scan->slices / averages;
@@ -150,9 +151,11 @@ cleanup:
 /* A complex array of rank 2 to 6 is one of rank 6: axes that it lacks have size 1. */
 static sc_status npy_shape(int64_t shape[6], const sc_array *array)
 {
-    static const int place[7][6] = {
-        [2] = {4, 5}, [3] = {2, 4, 5}, [4] = {1, 2, 4, 5}, [5] = {1, 2, 3, 4, 5},
-        [6] = {0, 1, 2, 3, 4, 5}};
+    static const int place[7][6] = {[2] = {4, 5},
+                                    [3] = {2, 4, 5},
+                                    [4] = {1, 2, 4, 5},
+                                    [5] = {1, 2, 3, 4, 5},
+                                    [6] = {0, 1, 2, 3, 4, 5}};
     if (array->dtype != SC_C32)
         return sc_fail(SC_ERR_FORMAT, "not a scan: %s samples, expected complex",
                        sc_dtype_name(array->dtype));

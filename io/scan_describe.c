@@ -10,11 +10,13 @@
 #include <string.h>
 
 /* Facts of the header that say nothing about who, when and where. */
-static const struct {
+typedef struct {
     const char *name;
     size_t offset;
     bool number;
-} open_facts[] = {
+} fact;
+
+static const fact open_facts[] = {
     {"vendor", offsetof(sc_header, vendor), false},
     {"model", offsetof(sc_header, model), false},
     {"field_tesla", offsetof(sc_header, field_tesla), true},
@@ -25,7 +27,9 @@ static const struct {
     {"ti_ms", offsetof(sc_header, ti_ms), true},
     {"flip_deg", offsetof(sc_header, flip_deg), true},
     {"patient_position", offsetof(sc_header, patient_position), false},
-}, identifying_facts[] = {
+};
+
+static const fact identifying_facts[] = {
     {"patient_name", offsetof(sc_header, patient_name), false},
     {"patient_id", offsetof(sc_header, patient_id), false},
     {"patient_birth_date", offsetof(sc_header, patient_birth_date), false},
@@ -43,8 +47,10 @@ static const struct {
     {"series_description", offsetof(sc_header, series_description), false},
 };
 
-enum { OPEN_FACTS = sizeof open_facts / sizeof *open_facts,
-       IDENTIFYING_FACTS = sizeof identifying_facts / sizeof *identifying_facts };
+enum {
+    OPEN_FACTS = sizeof open_facts / sizeof *open_facts,
+    IDENTIFYING_FACTS = sizeof identifying_facts / sizeof *identifying_facts
+};
 
 static void put_fact(json_t *facts, const sc_header *header, const char *name, size_t offset,
                      bool number)
@@ -65,8 +71,8 @@ static void put_int(json_t *facts, const char *name, int64_t value)
 
 static void put_triple(json_t *facts, const char *name, int64_t x, int64_t y, int64_t z)
 {
-    json_object_set_new(facts, name, json_pack("[I,I,I]", (json_int_t)x, (json_int_t)y,
-                                               (json_int_t)z));
+    json_object_set_new(facts, name,
+                        json_pack("[I,I,I]", (json_int_t)x, (json_int_t)y, (json_int_t)z));
 }
 
 /* Measured samples, highest average count, and samples in all, of frame 0. */
@@ -87,7 +93,8 @@ static void put_sampling(json_t *facts, const sc_scan *scan)
     put_triple(facts, "fully_sampled_centre", high[2] - low[2], high[1] - low[1], high[0] - low[0]);
     if (scan->calibration.data) {
         sc_scan_centre(low, high, scan, scan->calibration_mask.data);
-        put_triple(facts, "calibration_lines", high[2] - low[2], high[1] - low[1], high[0] - low[0]);
+        put_triple(facts, "calibration_lines", high[2] - low[2], high[1] - low[1],
+                   high[0] - low[0]);
     }
     put_int(facts, "noise_samples", scan->noise.data ? scan->noise.dim[1] : 0);
 }
@@ -109,8 +116,7 @@ static void put_geometry(json_t *facts, const sc_scan *scan)
         normal[a] = fabs(g->affine[b][0] * g->affine[c][1] - g->affine[c][0] * g->affine[b][1]);
         largest = normal[a] > normal[largest] ? a : largest;
     }
-    json_object_set_new(facts, "voxel_mm",
-                        json_pack("[f,f]", sqrt(size[0]), sqrt(size[1])));
+    json_object_set_new(facts, "voxel_mm", json_pack("[f,f]", sqrt(size[0]), sqrt(size[1])));
     if (g->slices > 1)
         json_object_set_new(facts, "slice_step_mm", json_real(sqrt(size[2])));
     if (g->thickness_mm > 0)

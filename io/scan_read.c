@@ -65,8 +65,9 @@ static sc_status find_reader(const sc_scan_reader **reader, const char *path,
         }
     if (!file)
         return sc_fail(SC_ERR_IO, "%s", strerror(reason));
-    return sc_fail(SC_ERR_FORMAT,
-                   "not a scan: expected ISMRMRD or fastMRI HDF5, .npy, or a pair of .cfl and .hdr");
+    return sc_fail(
+        SC_ERR_FORMAT,
+        "not a scan: expected ISMRMRD or fastMRI HDF5, .npy, or a pair of .cfl and .hdr");
 }
 
 static const char *base_name(const char *path)

@@ -19,7 +19,7 @@ typedef struct {
     const sc_scan *scan;
     const sc_scan_write_options *options;
     sc_device *device;
-    sc_fft *small, *large; /* plans of one readout before and after oversampling */
+    sc_fft *small, *large;    /* plans of one readout before and after oversampling */
     sc_c32 *line, *long_line; /* (coil, nx), (coil, stored) */
     int64_t stored;           /* nx * oversampling */
     sc_ismrmrd_writer writer;
@@ -45,14 +45,17 @@ static void describe_spaces(sc_ismrmrd_encoding *e, const job *j)
     for (int a = 0; a < 3; a++) {
         /* the schema demands a field of view: 1 mm voxels where none is known, with directions
          * that are zero, which says that it means nothing */
-        double voxel = !g->known ? 1 : a < 2 ? length3(g, a) : scan->nz > 1 ? length3(g, 2)
-                                                                            : g->thickness_mm;
+        double voxel = !g->known      ? 1
+                       : a < 2        ? length3(g, a)
+                       : scan->nz > 1 ? length3(g, 2)
+                                      : g->thickness_mm;
         int64_t n = a == 0 ? scan->nx : grid[a];
         e->encoded.matrix[a] = grid[a];
         e->recon.matrix[a] = image[a];
         e->recon.fov_mm[a] = voxel * (double)image[a];
         e->encoded.fov_mm[a] = voxel * (double)n * (a == 0 ? j->options->oversampling : 1);
-        e->step[a] = (sc_ismrmrd_limit){.known = a > 0, .maximum = grid[a] - 1, .center = grid[a] / 2};
+        e->step[a] =
+            (sc_ismrmrd_limit){.known = a > 0, .maximum = grid[a] - 1, .center = grid[a] / 2};
     }
     strcpy(e->trajectory, "cartesian");
 }
@@ -95,7 +98,7 @@ static sc_status row_extent(int64_t *low, int64_t *high, int *count, const float
         whole = whole && row[x] == row[*low];
     return whole ? SC_OK
                  : sc_fail(SC_ERR_UNSUPPORTED, "the mask measures parts of a line; ISMRMRD holds "
-                           "whole readouts, write cfl or .npy instead");
+                                               "whole readouts, write cfl or .npy instead");
 }
 
 static sc_status count_rows(int64_t *readouts, const sc_array *mask, int64_t nx)
@@ -103,8 +106,7 @@ static sc_status count_rows(int64_t *readouts, const sc_array *mask, int64_t nx)
     int64_t rows = sc_array_count(mask) / nx, low, high;
     int count;
     for (int64_t r = 0; r < rows; r++) {
-        sc_status status =
-            row_extent(&low, &high, &count, (const float *)mask->data + r * nx, nx);
+        sc_status status = row_extent(&low, &high, &count, (const float *)mask->data + r * nx, nx);
         if (status != SC_OK)
             return status;
         *readouts += count;

@@ -1,8 +1,8 @@
 /* A well-formed HDF5 file with a hostile measurement in it: any XML, any readout headers, lists of
  * samples of any length.
  *
- * The plan is made from the same headers in memory first, which is quick; only what passes becomes a
- * file.
+ * The plan is made from the same headers in memory first, which is quick; only what passes becomes
+ * a file.
  *
  * Input: number of readouts (1 byte), options (1), length of the XML (2, little endian), the XML,
  * then for each readout the bytes of an sc_readout and the length of its list (2). What is left

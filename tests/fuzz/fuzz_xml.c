@@ -1,5 +1,5 @@
-#include "io/ismrmrd_internal.h"
 #include "base/memory.h"
+#include "io/ismrmrd_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

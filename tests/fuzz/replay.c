@@ -24,7 +24,8 @@ int main(int argc, char **argv)
     int inputs = 0;
     for (int i = 1; i < argc; i++) {
         DIR *folder = opendir(argv[i]);
-        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
+        for (struct dirent *entry = folder ? readdir(folder) : NULL; entry;
+             entry = readdir(folder)) {
             char path[1024];
             snprintf(path, sizeof path, "%s/%s", argv[i], entry->d_name);
             if (entry->d_name[0] != '.')

@@ -57,8 +57,10 @@ static inline sc_c32 sample_value(float value, int c, int s)
 /* A whole, centred line of one coil, to be changed. */
 static inline sc_readout line_of(int64_t samples)
 {
-    return (sc_readout){.samples = (uint16_t)samples, .channels = 1,
-                        .center = (uint16_t)(samples / 2), .dwell_us = 5};
+    return (sc_readout){.samples = (uint16_t)samples,
+                        .channels = 1,
+                        .center = (uint16_t)(samples / 2),
+                        .dwell_us = 5};
 }
 
 static inline void add_samples(sc_readout r, const sc_c32 *samples)
@@ -100,14 +102,15 @@ static inline void made_refused(sc_status code, const char *message)
 static inline sc_c32 kspace_at(const sc_scan *s, int64_t frame, int64_t slice, int64_t coil,
                                int64_t z, int64_t y, int64_t x)
 {
-    return ((sc_c32 *)s->kspace.data)[((((frame * s->slices + slice) * s->coils + coil) * s->nz + z) *
-                                           s->ny + y) * s->nx + x];
+    return ((sc_c32 *)s->kspace.data)
+        [((((frame * s->slices + slice) * s->coils + coil) * s->nz + z) * s->ny + y) * s->nx + x];
 }
 
 static inline float mask_at(const sc_scan *s, int64_t frame, int64_t slice, int64_t z, int64_t y,
                             int64_t x)
 {
-    return ((float *)s->mask.data)[(((frame * s->slices + slice) * s->nz + z) * s->ny + y) * s->nx + x];
+    return (
+        (float *)s->mask.data)[(((frame * s->slices + slice) * s->nz + z) * s->ny + y) * s->nx + x];
 }
 
 #endif

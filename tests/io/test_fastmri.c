@@ -16,9 +16,10 @@ static int make_all(void **state)
     made = run_command(PYTHON " -c 'import h5py' 2>/dev/null") == 0;
     if (!made)
         return 0;
-    return run_command(PYTHON " %s/tests/io/make_fastmri.py %s multicoil vlen gzip padding singlecoil "
-                              "mask floatmask averages double bare narrow nan zero height real rank "
-                              "badmask xml",
+    return run_command(PYTHON
+                       " %s/tests/io/make_fastmri.py %s multicoil vlen gzip padding singlecoil "
+                       "mask floatmask averages double bare narrow nan zero height real rank "
+                       "badmask xml",
                        SC_SOURCE_DIR, scratch);
 }
 
@@ -51,8 +52,9 @@ static void assert_expected(void)
 static void files_of_h5py_are_read(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"multicoil", "vlen",      "gzip",     "padding", "singlecoil",
-                                        "mask",      "floatmask", "averages", "double"};
+    static const char *const cases[] = {"multicoil", "vlen",       "gzip",
+                                        "padding",   "singlecoil", "mask",
+                                        "floatmask", "averages",   "double"};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         make(cases[k]);
         assert_good(sc_scan_read(&scan, path, NULL));
@@ -71,7 +73,8 @@ static void padding_and_unsampled_columns_do_not_count(void **state)
     static const struct {
         const char *name;
         const char *columns;
-    } cases[] = {{"padding", "011111111110"}, {"mask", "001010101010"}, {"averages", "012221222120"}};
+    } cases[] = {
+        {"padding", "011111111110"}, {"mask", "001010101010"}, {"averages", "012221222120"}};
     for (size_t k = 0; k < 3; k++) {
         make(cases[k].name);
         assert_good(sc_scan_read(&scan, path, NULL));

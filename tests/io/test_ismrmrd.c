@@ -317,8 +317,12 @@ static void noise_is_scaled_by_dwell_times_and_bandwidth(void **state)
     static const struct {
         float noise_dwell, dwell;
         double bandwidth, scale;
-    } cases[] = {{5, 5, NAN, 1.1229577231219765}, {5, 5, 1, 1}, {10, 2.5f, 1, 2}, {10, 2.5f, 0.25, 4},
-                 {0, 5, 0.793, 1},       {5, 0, NAN, 1}};
+    } cases[] = {{5, 5, NAN, 1.1229577231219765},
+                 {5, 5, 1, 1},
+                 {10, 2.5f, 1, 2},
+                 {10, 2.5f, 0.25, 4},
+                 {0, 5, 0.793, 1},
+                 {5, 0, NAN, 1}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         matrix(2, 1, 1);
         made_xml.noise_bandwidth = cases[k].bandwidth;
@@ -346,194 +350,32 @@ static void noise_is_scaled_by_dwell_times_and_bandwidth(void **state)
     }
 }
 
-/* ---- oversampling ---- */
-
-static sc_c32 point(int64_t n, int64_t at, int64_t k) /* centred unitary DFT of a delta */
-{
-    double angle = -2 * M_PI * (double)((at - n / 2) * (k - n / 2)) / (double)n;
-    return (sc_c32)(cexp(angle * I) / sqrt((double)n));
-}
-
-static void oversampling_is_removed_for_all_parities(void **state)
-{
-    (void)state;
-    static const int sizes[][2] = {{16, 8}, {15, 8}, {16, 7}, {15, 7}, {8, 5}, {12, 11}};
-    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
-        int big = sizes[k][0], small = sizes[k][1];
-        matrix(big, 2, 1);
-        wanted(small, 2, 1);
-        begin(2);
-        sc_c32 line[32], outside[32];
-        for (int x = 0; x < big; x++) {
-            line[x] = point(big, big / 2 + 1, x); /* one right of the centre */
-            outside[x] = point(big, big / 2 - small / 2 - 1, x) + line[x];
-        }
-        sc_readout r = line_of(big);
-        add_samples(r, line);
-        r.step1 = 1;
-        add_samples(r, outside); /* an object beyond the wanted field of view goes */
-        read_made(&scan, NULL);
-        assert_true(scan.nx == small && scan.image_nx == small);
-        for (int y = 0; y < 2; y++)
-            for (int x = 0; x < small; x++) {
-                assert_true(cabsf(kspace_at(&scan, 0, 0, 0, 0, y, x) -
-                                  point(small, small / 2 + 1, x)) < 1e-6f);
-                assert_true(mask_at(&scan, 0, 0, 0, y, x) == 1);
-            }
-        sc_scan_free(&scan);
-    }
-}
-
-static void an_asymmetric_echo_keeps_its_gap_through_the_crop(void **state)
-{
-    (void)state;
-    matrix(32, 1, 1);
-    wanted(16, 1, 1);
-    begin(1);
-    sc_c32 line[32];
-    sc_readout r = line_of(24);
-    r.center = 8; /* kx 8..31 of 32: after the crop 4..15 of 16 */
-    for (int s = 0; s < 24; s++)
-        line[s] = point(32, 17, s + 8);
-    add_samples(r, line);
-    const char *path = finish();
-    assert_good(sc_scan_read(&scan, path, NULL));
-    for (int x = 0; x < 16; x++) {
-        assert_true(mask_at(&scan, 0, 0, 0, 0, x) == (x >= 4));
-        assert_true((kspace_at(&scan, 0, 0, 0, 0, 0, x) != 0) == (x >= 4));
-        if (x >= 7) /* away from the edge nothing of the cut is felt but its tail */
-            assert_true(cabsf(kspace_at(&scan, 0, 0, 0, 0, 0, x) - point(16, 9, x)) < 0.03f);
-    }
-    sc_scan_free(&scan);
-    sc_scan_options options = sc_scan_options_default();
-    options.keep_oversampling = true;
-    assert_good(sc_scan_read(&scan, path, &options));
-    assert_true(scan.nx == 32 && scan.image_nx == 16);
-    assert_true(kspace_at(&scan, 0, 0, 0, 0, 0, 8) == line[0]);
-    sc_scan_free(&scan);
-}
-
-/* ---- geometry ---- */
-
-static void set3(float *to, float x, float y, float z)
-{
-    to[0] = x;
-    to[1] = y;
-    to[2] = z;
-}
-
-static void slices_are_ordered_by_position(void **state)
-{
-    (void)state;
-    static const float height[4] = {30, 10, 40, 20}; /* interleaved */
-    matrix(4, 4, 1);
-    made_xml.encoding[0].recon.fov_mm[2] = 3;
-    begin(4);
-    for (uint16_t s = 0; s < 4; s++) {
-        sc_readout r = line_of(4);
-        r.slice = (uint16_t)(s + 3);
-        set3(r.read_dir, 1, 0, 0);
-        set3(r.phase_dir, 0, 1, 0);
-        set3(r.slice_dir, 0, 0, -1); /* left-handed: must not matter */
-        set3(r.position, 5, 6, height[s]);
-        add(r, height[s]);
-    }
-    read_made(&scan, NULL);
-    assert_true(scan.slices == 4 && scan.geometry.known && scan.geometry.thickness_mm == 3);
-    for (int s = 0; s < 4; s++) {
-        const double *first = scan.geometry.slice_position + 3 * s;
-        assert_true(crealf(kspace_at(&scan, 0, s, 0, 0, 0, 0)) == 10.0f * (float)(s + 1));
-        assert_true(first[0] == 3 && first[1] == 4 && first[2] == 10.0 * (s + 1));
-    }
-    assert_true(scan.geometry.affine[2][2] == 10);
-    sc_scan_free(&scan);
-}
-
-static void first_voxel_follows_from_the_centre(void **state)
-{
-    (void)state;
-    matrix(512, 192, 1); /* twofold oversampling */
-    made_xml.encoding[0].encoded.fov_mm[0] = 512;
-    wanted(256, 192, 1);
-    begin(1);
-    sc_readout r = line_of(512);
-    set3(r.position, 10, -20, 30);
-    set3(r.read_dir, 0, 1, 0);
-    set3(r.phase_dir, 0, 0, -1);
-    add(r, 1);
-    read_made(&scan, NULL);
-    const double *first = scan.geometry.slice_position;
-    assert_true(scan.geometry.known && first[0] == 10 && first[1] == -148 && first[2] == 126);
-    sc_scan_free(&scan);
-}
-
-static void a_slab_spreads_around_its_centre(void **state)
-{
-    (void)state;
-    matrix(2, 2, 8);
-    made_xml.encoding[0].encoded.fov_mm[2] = 16;
-    wanted(2, 2, 4);
-    made_xml.encoding[0].recon.fov_mm[2] = 8; /* slab oversampling, 2 mm partitions */
-    begin(1);
-    sc_readout r = line_of(2);
-    r.step1 = 1;
-    r.step2 = 4;
-    set3(r.position, 0, 0, 100);
-    set3(r.read_dir, 1, 0, 0);
-    set3(r.phase_dir, 0, 1, 0);
-    set3(r.slice_dir, 0, 0, 1);
-    add(r, 1);
-    read_made(&scan, NULL);
-    assert_true(scan.geometry.slices == 4 && scan.geometry.thickness_mm == 2);
-    for (int k = 0; k < 4; k++)
-        assert_true(scan.geometry.slice_position[3 * k + 2] == 100 + 2.0 * (k - 2));
-    sc_scan_free(&scan);
-}
-
-static void contradicting_positions_give_no_geometry(void **state)
-{
-    (void)state;
-    for (int k = 0; k < 3; k++) {
-        matrix(2, 2, 1);
-        begin(2);
-        sc_readout r = line_of(2);
-        set3(r.read_dir, 1, 0, 0);
-        set3(r.phase_dir, k == 2 ? 0.5f : 0, 1, 0); /* not orthogonal */
-        add(r, 1);
-        r.step1 = 1;
-        r.slice = k == 1; /* two slices in one place; or one slice in two */
-        r.position[2] = k == 0 ? 7 : 0;
-        add(r, 2);
-        read_made(&scan, NULL);
-        assert_false(scan.geometry.known);
-        sc_scan_free(&scan);
-    }
-}
-
 /* ---- the header ---- */
 
 static void header_facts_are_found_or_absent(void **state)
 {
     (void)state;
-    begin_with("<?xml version=\"1.0\"?><m:ismrmrdHeader xmlns:m=\"http://www.ismrm.org/ISMRMRD\">"
-               "<m:newElement>1</m:newElement>"
-               "<m:subjectInformation><m:patientName>A &amp; B</m:patientName>"
-               "<m:patientWeight_kg>70.5</m:patientWeight_kg></m:subjectInformation>"
-               "<m:acquisitionSystemInformation><m:systemFieldStrength_T> 2.89 "
-               "</m:systemFieldStrength_T></m:acquisitionSystemInformation>"
-               "<m:experimentalConditions><m:H1resonanceFrequency_Hz>0</m:H1resonanceFrequency_Hz>"
-               "</m:experimentalConditions><m:encoding><m:encodedSpace><m:matrixSize><m:x>2</m:x>"
-               "<m:y>1</m:y><m:z>1</m:z></m:matrixSize></m:encodedSpace><m:reconSpace><m:matrixSize>"
-               "<m:x>2</m:x><m:y>1</m:y><m:z>1</m:z></m:matrixSize></m:reconSpace>"
-               "<m:trajectory>Cartesian</m:trajectory></m:encoding>"
-               "<m:sequenceParameters><m:TR>500</m:TR><m:TE>3.5</m:TE><m:TE>7</m:TE>"
-               "<m:flipAngle_deg>ten</m:flipAngle_deg></m:sequenceParameters></m:ismrmrdHeader>",
-               1);
+    begin_with(
+        "<?xml version=\"1.0\"?><m:ismrmrdHeader xmlns:m=\"http://www.ismrm.org/ISMRMRD\">"
+        "<m:newElement>1</m:newElement>"
+        "<m:subjectInformation><m:patientName>A &amp; B</m:patientName>"
+        "<m:patientWeight_kg>70.5</m:patientWeight_kg></m:subjectInformation>"
+        "<m:acquisitionSystemInformation><m:systemFieldStrength_T> 2.89 "
+        "</m:systemFieldStrength_T></m:acquisitionSystemInformation>"
+        "<m:experimentalConditions><m:H1resonanceFrequency_Hz>0</m:H1resonanceFrequency_Hz>"
+        "</m:experimentalConditions><m:encoding><m:encodedSpace><m:matrixSize><m:x>2</m:x>"
+        "<m:y>1</m:y><m:z>1</m:z></m:matrixSize></m:encodedSpace><m:reconSpace><m:matrixSize>"
+        "<m:x>2</m:x><m:y>1</m:y><m:z>1</m:z></m:matrixSize></m:reconSpace>"
+        "<m:trajectory>Cartesian</m:trajectory></m:encoding>"
+        "<m:sequenceParameters><m:TR>500</m:TR><m:TE>3.5</m:TE><m:TE>7</m:TE>"
+        "<m:flipAngle_deg>ten</m:flipAngle_deg></m:sequenceParameters></m:ismrmrdHeader>",
+        1);
     add(line_of(2), 1);
     read_made(&scan, NULL);
     const sc_header *h = &scan.header;
     assert_string_equal(h->patient_name, "A & B");
-    assert_true(h->weight_kg == 70.5 && h->field_tesla == 2.89 && h->tr_ms == 500 && h->te_ms == 3.5);
+    assert_true(h->weight_kg == 70.5 && h->field_tesla == 2.89 && h->tr_ms == 500 &&
+                h->te_ms == 3.5);
     assert_true(isnan(h->flip_deg) && isnan(h->frequency_hz) && isnan(h->ti_ms));
     assert_string_equal(h->institution, "");
     sc_scan_free(&scan);
@@ -548,12 +390,15 @@ static void the_group_is_found_or_chosen(void **state)
     add(line_of(4), 1);
     const char *path = finish();
     assert_int_equal(run_command(PYTHON " -c \"import h5py; f=h5py.File('%s','r+'); "
-                                        "f.move('dataset','first'); f.create_group('other')\"", path),
+                                        "f.move('dataset','first'); f.create_group('other')\"",
+                                 path),
                      0);
     assert_good(sc_scan_read(&scan, path, NULL));
     sc_scan_free(&scan);
     assert_int_equal(run_command(PYTHON " -c \"import h5py; f=h5py.File('%s','r+'); "
-                                        "f.copy('first','second')\"", path), 0);
+                                        "f.copy('first','second')\"",
+                                 path),
+                     0);
     assert_refused(sc_scan_read(&scan, path, NULL), SC_ERR_USAGE, "2 measurements");
     sc_scan_options options = sc_scan_options_default();
     options.group = "second";
@@ -566,10 +411,12 @@ static void the_group_is_found_or_chosen(void **state)
     /* a link to another file is not followed */
     assert_int_equal(run_command(PYTHON " -c \"import h5py; f=h5py.File('%s/l.h5','w'); "
                                         "f['dataset']=h5py.ExternalLink('made.h5','/first')\"",
-                                 scratch), 0);
+                                 scratch),
+                     0);
     assert_refused(sc_scan_read(&scan, in_scratch("l.h5"), NULL), SC_ERR_FORMAT, "no group with");
     options.group = "dataset";
-    assert_refused(sc_scan_read(&scan, in_scratch("l.h5"), &options), SC_ERR_FORMAT, "no 'dataset'");
+    assert_refused(sc_scan_read(&scan, in_scratch("l.h5"), &options), SC_ERR_FORMAT,
+                   "no 'dataset'");
 }
 
 int main(void)
@@ -589,12 +436,6 @@ int main(void)
         cmocka_unit_test(calibration_of_another_matrix_finds_the_same_centre),
         cmocka_unit_test(partitions_of_a_3d_scan_are_placed_by_step_2),
         cmocka_unit_test(noise_is_scaled_by_dwell_times_and_bandwidth),
-        cmocka_unit_test(oversampling_is_removed_for_all_parities),
-        cmocka_unit_test(an_asymmetric_echo_keeps_its_gap_through_the_crop),
-        cmocka_unit_test(slices_are_ordered_by_position),
-        cmocka_unit_test(first_voxel_follows_from_the_centre),
-        cmocka_unit_test(a_slab_spreads_around_its_centre),
-        cmocka_unit_test(contradicting_positions_give_no_geometry),
         cmocka_unit_test(header_facts_are_found_or_absent),
         cmocka_unit_test(the_group_is_found_or_chosen),
     };

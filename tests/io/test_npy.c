@@ -61,7 +61,8 @@ static void every_number_type_and_order_of_numpy_is_read(void **state)
         assert_int_equal(a.rank, 3);
         assert_true(a.dim[0] == 2 && a.dim[1] == 3 && a.dim[2] == 4);
         for (int i = 0; i < 24; i++)
-            assert_true((a.dtype == SC_U8 ? ((uint8_t *)a.data)[i] : ((float *)a.data)[i]) == (float)i);
+            assert_true((a.dtype == SC_U8 ? ((uint8_t *)a.data)[i] : ((float *)a.data)[i]) ==
+                        (float)i);
         sc_array_free(&a);
     }
 }
@@ -108,7 +109,10 @@ static void numpy_reads_what_we_write(void **state)
     static const struct {
         sc_dtype dtype;
         const char *name;
-    } types[] = {{SC_F32, "float32"}, {SC_C32, "complex64"}, {SC_U8, "uint8"}, {SC_I32, "int32"},
+    } types[] = {{SC_F32, "float32"},
+                 {SC_C32, "complex64"},
+                 {SC_U8, "uint8"},
+                 {SC_I32, "int32"},
                  {SC_F64, "float64"}};
     FILE *script = fopen(in_scratch("load.py"), "w");
     assert_non_null(script);
@@ -169,28 +173,41 @@ static void header_is_parsed_strictly(void **state)
         sc_status code;
         const char *message;
     } bad[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 11, SC_ERR_FORMAT, "promises 12 bytes"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 13, SC_ERR_FORMAT, "holds 13"},
-        {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", 24, SC_ERR_UNSUPPORTED, "'|O'"},
-        {"{'descr': '<U4', 'fortran_order': False, 'shape': (3,), }", 48, SC_ERR_UNSUPPORTED, "'<U4'"},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", 12, SC_ERR_UNSUPPORTED, "structured"},
-        {"{'descr': '<f4', 'fortran_order': 0, 'shape': (3,), }", 12, SC_ERR_FORMAT, "fortran_order"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 11, SC_ERR_FORMAT,
+         "promises 12 bytes"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 13, SC_ERR_FORMAT,
+         "holds 13"},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", 24, SC_ERR_UNSUPPORTED,
+         "'|O'"},
+        {"{'descr': '<U4', 'fortran_order': False, 'shape': (3,), }", 48, SC_ERR_UNSUPPORTED,
+         "'<U4'"},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", 12,
+         SC_ERR_UNSUPPORTED, "structured"},
+        {"{'descr': '<f4', 'fortran_order': 0, 'shape': (3,), }", 12, SC_ERR_FORMAT,
+         "fortran_order"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3), }", 12, SC_ERR_FORMAT, "tuple"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }", 12, SC_ERR_FORMAT, "shape"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", 0, SC_ERR_INPUT, "size 0"},
         {"{'descr': '<f4', 'fortran_order': False, }", 12, SC_ERR_FORMAT, "'shape' is missing"},
-        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 12, SC_ERR_FORMAT, "twice"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), 'x': 1}", 12, SC_ERR_FORMAT, "unknown key 'x'"},
+        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", 12,
+         SC_ERR_FORMAT, "twice"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), 'x': 1}", 12, SC_ERR_FORMAT,
+         "unknown key 'x'"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,)", 12, SC_ERR_FORMAT, "'}'"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,)} x", 12, SC_ERR_FORMAT, "after"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", 12, SC_ERR_FORMAT, "shape"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", 0, SC_ERR_MEMORY, "more than"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (1073741824, 1024)}", 0, SC_ERR_FORMAT, "promises"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,3)}", 12, SC_ERR_UNSUPPORTED, "axes"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", 12,
+         SC_ERR_FORMAT, "shape"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", 0,
+         SC_ERR_MEMORY, "more than"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (1073741824, 1024)}", 0, SC_ERR_FORMAT,
+         "promises"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,3)}", 12,
+         SC_ERR_UNSUPPORTED, "axes"},
         {"", 0, SC_ERR_FORMAT, "'{'"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-        assert_refused(sc_npy_read(&a, crafted(bad[k].dict, bad[k].data)), bad[k].code, bad[k].message);
+        assert_refused(sc_npy_read(&a, crafted(bad[k].dict, bad[k].data)), bad[k].code,
+                       bad[k].message);
         assert_null(a.data);
         assert_non_null(strstr(sc_message(), "c.npy"));
     }

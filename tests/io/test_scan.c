@@ -1,27 +1,10 @@
 /* Scans of all formats: recognition, masks, round trips, other people's programs, description. */
-#include "tests/io/ismrmrd_file.h"
+#include "tests/io/scan_test.h"
 
-#include "base/random.h"
 #include "io/cfl.h"
 #include "io/npy.h"
-#include "io/scan_internal.h"
 
 static sc_scan scan;
-
-static void make_scan(sc_scan *s, int64_t frames, int64_t slices, int64_t coils, int64_t nz,
-                      int64_t ny, int64_t nx)
-{
-    const int64_t dim[6] = {frames, slices, coils, nz, ny, nx};
-    *s = (sc_scan){.readout = 'x'};
-    sc_header_clear(&s->header);
-    assert_good(sc_array_create(&s->kspace, SC_C32, 6, dim));
-    sc_random_normal(s->kspace.data, 2 * sc_array_count(&s->kspace), (sc_key){.seed = 1},
-                     SC_DRAW_TEST, 0);
-    assert_good(sc_scan_from_kspace(s));
-    s->image_nx = nx;
-    s->image_ny = ny;
-    s->image_nz = nz;
-}
 
 /* Keep every second row and the centre. */
 static void undersample(sc_scan *s)
@@ -172,9 +155,8 @@ static void keep_for_python(const sc_scan *s)
 
 static void python_agrees(const char *path)
 {
-    assert_int_equal(run_command(PYTHON " %s/tests/io/check_ismrmrd.py %s %s", SC_SOURCE_DIR, path,
-                                 scratch),
-                     0);
+    assert_int_equal(
+        run_command(PYTHON " %s/tests/io/check_ismrmrd.py %s %s", SC_SOURCE_DIR, path, scratch), 0);
 }
 
 static void files_of_ismrmrd_tools_are_read_as_python_reads_them(void **state)
@@ -333,124 +315,17 @@ static void slices_and_frames_can_be_chosen(void **state)
     sc_scan_free(&a);
 }
 
-/* ---- masks ---- */
-
-static void write_mask(const char *name, int rank, const int64_t *dim, int64_t zero_every)
-{
-    sc_array m;
-    assert_good(sc_array_create(&m, SC_U8, rank, dim));
-    for (int64_t i = 0; i < sc_array_count(&m); i++)
-        ((uint8_t *)m.data)[i] = i % zero_every != 0;
-    assert_good(sc_npy_write(in_scratch(name), &m));
-    sc_array_free(&m);
-}
-
-static void masks_drop_samples_and_broadcast(void **state)
-{
-    (void)state;
-    sc_scan a;
-    make_scan(&a, 1, 2, 2, 1, 6, 5);
-    assert_good(sc_npy_write(in_scratch("a.npy"), &a.kspace));
-    sc_scan_options options = sc_scan_options_default();
-    static const struct {
-        int rank;
-        int64_t dim[4];
-        int64_t every;
-        int y, x, s; /* step of the mask's index along the axes */
-    } cases[] = {{2, {6, 5}, 3, 5, 1, 0},    {3, {2, 6, 5}, 7, 5, 1, 30}, {1, {6}, 2, 1, 0, 0},
-                 {2, {6, 1}, 2, 1, 0, 0},    {2, {1, 5}, 2, 0, 1, 0},     {1, {5}, 2, 0, 1, 0},
-                 {4, {1, 1, 6, 5}, 4, 5, 1, 0}};
-    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        write_mask("m.npy", cases[k].rank, cases[k].dim, cases[k].every);
-        options.mask = in_scratch("m.npy");
-        assert_good(sc_scan_read(&scan, in_scratch("a.npy"), &options));
-        for (int s = 0; s < 2; s++)
-            for (int y = 0; y < 6; y++)
-                for (int x = 0; x < 5; x++) {
-                    int at = s * cases[k].s + y * cases[k].y + x * cases[k].x;
-                    bool keep = at % cases[k].every != 0;
-                    assert_true(mask_at(&scan, 0, s, 0, y, x) == (float)keep);
-                    assert_true(kspace_at(&scan, 0, s, 1, 0, y, x) ==
-                                (keep ? kspace_at(&a, 0, s, 1, 0, y, x) : 0));
-                }
-        sc_scan_free(&scan);
-    }
-    sc_scan_free(&a);
-}
-
-static void wrong_masks_get_one_line(void **state)
-{
-    (void)state;
-    sc_scan a;
-    make_scan(&a, 1, 1, 2, 1, 6, 5);
-    assert_good(sc_npy_write(in_scratch("a.npy"), &a.kspace));
-    sc_scan_options options = sc_scan_options_default();
-    options.mask = in_scratch("m.npy");
-    write_mask("m.npy", 2, (const int64_t[]){5, 6}, 3);
-    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_INPUT,
-                   "mask of 5 x 6 for a scan of 6 x 5");
-    write_mask("m.npy", 2, (const int64_t[]){6, 5}, 1);
-    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_INPUT,
-                   "m.npy: the mask leaves");
-    sc_array m = sc_array_view(SC_F32, 1, (const int64_t[]){1}, &(float){-1});
-    assert_good(sc_npy_write(in_scratch("m.npy"), &m));
-    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_INPUT, "holds -1");
-    options.mask = in_scratch("absent.npy");
-    assert_refused(sc_scan_read(&scan, in_scratch("a.npy"), &options), SC_ERR_IO, "absent.npy");
-    sc_scan_free(&a);
-}
-
-/* ---- the real scans ---- */
-
-static void real_scans_have_the_sampling_that_their_notes_state(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name, *mask;
-        int64_t ny, nx, samples;
-        int centre_y, centre_x;
-    } scans[] = {
-        {"brain8ch_full", NULL, 230, 180, 41400, 230, 180},
-        {"brain8ch_full", "mask_lines_r3.npy", 230, 180, 13500, 24, 180},
-        {"brain8ch_full", "mask_lines_r6.cfl", 230, 180, 7740, 16, 180},
-        {"brain8ch_full", "mask_random_r4", 230, 180, 10440, 24, 180},
-        {"brain8ch_full", "mask_poisson_r8.npy", 230, 180, 5175, 24, 24},
-        {"brain8ch_poisson_a", NULL, 230, 180, 5148, 24, 24},
-        {"brain8ch_poisson_b", NULL, 180, 230, 5240, 20, 20},
-        {"brain8ch_smallfov", NULL, 320, 168, 27168, 24, 25},
-    };
-    if (access(SC_SHARED_DIR "/data/scans", R_OK)) {
-        print_message("skipped: no shared data\n");
-        skip();
-    }
-    for (size_t k = 0; k < sizeof scans / sizeof *scans; k++) {
-        char path[512], mask[512];
-        snprintf(path, sizeof path, "%s/data/scans/%s", SC_SHARED_DIR, scans[k].name);
-        snprintf(mask, sizeof mask, "%s/data/scans/%s", SC_SHARED_DIR,
-                 scans[k].mask ? scans[k].mask : "");
-        sc_scan_options options = sc_scan_options_default();
-        options.mask = scans[k].mask ? mask : NULL;
-        assert_good(sc_scan_read(&scan, path, &options));
-        int64_t n = 0, low[3], high[3];
-        for (int64_t i = 0; i < sc_array_count(&scan.mask); i++)
-            n += ((float *)scan.mask.data)[i] > 0;
-        assert_true(scan.ny == scans[k].ny && scan.nx == scans[k].nx && scan.coils == 8);
-        assert_int_equal(n, scans[k].samples);
-        sc_scan_centre(low, high, &scan, scan.mask.data);
-        assert_true(high[1] - low[1] >= scans[k].centre_y && high[2] - low[2] >= scans[k].centre_x);
-        sc_scan_free(&scan);
-    }
-}
-
 /* ---- recognition, checks, description ---- */
 
 static void foreign_files_get_one_line(void **state)
 {
     (void)state;
     put_text(in_scratch("x.h5"), "this is not HDF5");
-    assert_refused(sc_scan_read(&scan, in_scratch("x.h5"), NULL), SC_ERR_FORMAT, "x.h5: not a scan");
+    assert_refused(sc_scan_read(&scan, in_scratch("x.h5"), NULL), SC_ERR_FORMAT,
+                   "x.h5: not a scan");
     put_text(in_scratch("x.h5"), "");
-    assert_refused(sc_scan_read(&scan, in_scratch("x.h5"), NULL), SC_ERR_FORMAT, "x.h5: not a scan");
+    assert_refused(sc_scan_read(&scan, in_scratch("x.h5"), NULL), SC_ERR_FORMAT,
+                   "x.h5: not a scan");
     put_text(in_scratch("x.h5"), "\x89HDF\r\n\x1a\n and then nothing");
     assert_refused(sc_scan_read(&scan, in_scratch("x.h5"), NULL), SC_ERR_FORMAT,
                    "x.h5: not a whole HDF5 file");
@@ -522,9 +397,6 @@ int main(void)
         cmocka_unit_test(a_sample_counts_unless_all_coils_are_zero),
         cmocka_unit_test(written_cfl_reads_back),
         cmocka_unit_test(slices_and_frames_can_be_chosen),
-        cmocka_unit_test(masks_drop_samples_and_broadcast),
-        cmocka_unit_test(wrong_masks_get_one_line),
-        cmocka_unit_test(real_scans_have_the_sampling_that_their_notes_state),
         cmocka_unit_test(foreign_files_get_one_line),
         cmocka_unit_test(not_finite_and_all_zero_arrays_get_one_line),
         cmocka_unit_test(a_description_tells_who_only_when_asked),
