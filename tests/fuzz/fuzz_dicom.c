@@ -1,3 +1,4 @@
+/* Any bytes as a DICOM file. */
 #include "io/dicom.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,3 +1,4 @@
+/* Any bytes as a geometry file for 2 slices of 8 x 6. */
 #include "io/geometry.h"
 #include "tests/fuzz/fuzz.h"
 

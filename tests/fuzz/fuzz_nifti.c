@@ -1,3 +1,4 @@
+/* Any bytes as a NIfTI file, plain or gzipped. */
 #include "io/nifti.h"
 #include "tests/fuzz/fuzz.h"
 

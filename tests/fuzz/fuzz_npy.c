@@ -1,3 +1,4 @@
+/* Any bytes as a .npy file. */
 #include "io/npy.h"
 #include "tests/fuzz/fuzz.h"
 

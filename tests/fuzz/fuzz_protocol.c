@@ -1,3 +1,4 @@
+/* Any bytes as a protocol. */
 #include "protocols/protocol.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,3 +1,4 @@
+/* Any bytes as a safetensors container. */
 #include "prior/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,3 +1,4 @@
+/* Any bytes as a TIFF file. */
 #include "io/tiff.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,3 +1,4 @@
+/* Any bytes as a weights file. */
 #include "prior/weights.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,3 +1,4 @@
+/* Any bytes as an ISMRMRD header; what is understood is written and understood again. */
 #include "base/memory.h"
 #include "io/ismrmrd_internal.h"
 #include "tests/fuzz/fuzz.h"
