@@ -1,7 +1,7 @@
 /* scorecon: reconstruction of medical images from few measurements with a score-based prior.
  *
  * The way of the data: sc_scan_read -> sc_prepare -> a row of sc_methods -> sc_finish -> files;
- * protocols/pipeline.h does all of it. Conventions are in base/README.md.
+ * protocols/job.h does all of it. Conventions are in base/README.md.
  */
 #ifndef SC_SCORECON_H
 #define SC_SCORECON_H
@@ -16,9 +16,14 @@
 #include "base/scan.h"
 #include "base/status.h"
 #include "base/volume.h"
+#include "io/image.h"
+#include "io/scan.h"
 #include "operators/operator.h"
 #include "prior/score.h"
 #include "prior/sde.h"
+#include "protocols/job.h"
+#include "recon/finish.h"
+#include "recon/prepare.h"
 #include "recon/problem.h"
 
 #endif

@@ -1,7 +1,9 @@
 /* scorecon check: what would go wrong, before the patient has left. */
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/locate.h"
 #include "protocols/job.h"
+#include <jansson.h>
 #include <stdio.h>
 
 typedef struct {
@@ -47,15 +49,31 @@ static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
 static const struct argp argp = {
     options, parse, "SCAN...",
     "Read a scan, measure its noise, make its coil maps, and say what would go wrong. Nothing is "
-    "written. Exit 1 if recon would refuse it.\v"
+    "written. Exit 1 if its data are at fault.\v"
     "Example:\n  scorecon check scan.h5\n",
     children, 0, 0};
+
+static void report(const char *path, sc_status status, const char *text, bool json)
+{
+    if (json) {
+        json_t *facts = json_pack("{s:s, s:b, s:s}", "file", path, "good", status == SC_OK, "message",
+                                  status == SC_OK ? text : sc_message());
+        json_dumpf(facts, stdout, 0);
+        putchar('\n');
+        json_decref(facts);
+    } else if (status == SC_OK) {
+        fputs(text, stdout);
+    }
+    if (status != SC_OK)
+        fprintf(stderr, "scorecon: %s\n", sc_message());
+}
 
 int sc_command_check(int argc, char **argv)
 {
     check_arguments a = {0};
     sc_status status = SC_OK, first = SC_OK;
     sc_protocol *protocol = NULL;
+    char prior[4096];
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
     sc_job job = sc_job_default();
     if (a.protocol && (status = sc_protocol_read(&protocol, a.protocol)) != SC_OK)
@@ -65,6 +83,8 @@ int sc_command_check(int argc, char **argv)
     else
         job.settings.method = "cg-sense"; /* checking needs no prior */
     job.settings.geometry = (char *)(a.geometry ? a.geometry : job.settings.geometry);
+    if (sc_cli_locate(prior, sizeof prior, "weights/brain-mr.safetensors") == SC_OK)
+        job.shipped_prior = prior;
     job.protocol = a.protocol;
     job.read.mask = a.mask;
     job.maps = a.maps;
@@ -74,10 +94,7 @@ int sc_command_check(int argc, char **argv)
         char *text = NULL;
         job.scan = a.scan[i];
         status = sc_job_check(&job, &text);
-        if (status == SC_OK)
-            fputs(text, stdout);
-        else
-            fprintf(stderr, "scorecon: %s\n", sc_message());
+        report(a.scan[i], status, text, a.cli.json);
         sc_free(text);
         first = first == SC_OK ? status : first;
     }

@@ -50,4 +50,6 @@ long sc_cli_integer(struct argp_state *state, const char *name, const char *text
 double sc_cli_number(struct argp_state *state, const char *name, const char *text, double min,
                      double max);
 
+bool sc_cli_ends_with(const char *text, const char *end);
+
 #endif

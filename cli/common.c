@@ -48,11 +48,12 @@ static void log_sink(void *self, sc_log_level level, const char *message)
         return;
     json_t *line = json_pack("{s:f, s:s, s:s}", "time", (double)time(NULL), "level",
                              level_name[level], "message", message);
-    if (line)
-        json_dumpf(line, log_file, JSON_COMPACT | JSON_REAL_PRECISION(12));
-    json_decref(line);
-    fputc('\n', log_file);
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    if (text) /* one call, so that lines of several threads do not mix */
+        fprintf(log_file, "%s\n", text);
     fflush(log_file);
+    free(text);
+    json_decref(line);
 }
 
 /* ---- progress ---- */
@@ -168,6 +169,12 @@ double sc_cli_number(struct argp_state *state, const char *name, const char *tex
         argp_failure(state, 2, 0, "%s: expected a number from %g to %g, found '%s'", name, min, max,
                      text);
     return x;
+}
+
+bool sc_cli_ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 void sc_cli_parse(const struct argp *argp, int argc, char **argv, void *input, sc_cli *cli)

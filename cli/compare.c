@@ -197,7 +197,7 @@ static sc_status measure(image *im, json_t *slices, const image *reference, cons
         im->nrmse += share * m.nrmse, im->hfen += share * m.hfen;
         im->factor += share * m.factor;
         im->worst_psnr = fmin(im->worst_psnr, m.psnr);
-        json_array_append_new(slices, json_pack("{s:f, s:f, s:f, s:f, s:f}", "psnr", m.psnr, "ssim", m.ssim,
+        json_array_append_new(slices, json_pack("{s:f, s:f, s:f, s:f, s:f}", "psnr", fmin(m.psnr, 999), "ssim", m.ssim,
                                                 "nrmse", m.nrmse, "hfen", m.hfen, "factor", m.factor));
     }
 cleanup:

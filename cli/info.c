@@ -175,23 +175,17 @@ static sc_status describe_image(const char *path, bool json)
     return SC_OK;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static sc_status describe(const char *path, const info_arguments *a)
 {
     const char *format;
-    if (ends_with(path, ".safetensors"))
+    if (sc_cli_ends_with(path, ".safetensors"))
         return describe_weights(path, a->cli.json);
-    if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
+    if (sc_cli_ends_with(path, ".yaml") || sc_cli_ends_with(path, ".yml"))
         return describe_protocol(path, a->cli.json);
     if (sc_scan_recognise(&format, path) == SC_OK) {
         sc_status status = describe_scan(path, a);
         /* arrays may be an image or k-space; what is no scan is tried as an image */
-        if (status == SC_OK || !(ends_with(path, ".npy") || ends_with(path, ".cfl")))
+        if (status == SC_OK || !(sc_cli_ends_with(path, ".npy") || sc_cli_ends_with(path, ".cfl")))
             return status;
     }
     return describe_image(path, a->cli.json);

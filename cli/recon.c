@@ -5,10 +5,12 @@
 #include "cli/locate.h"
 #include "protocols/job.h"
 #include "recon/problem.h"
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SCANS_MAX 1024
 
@@ -65,7 +67,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
     case 'o': job->output = argument; return 0;
-    case 'p': return 0; /* read before, by read_protocol */
+    case 'p': /* read before, by read_protocol */
+        if (!job->protocol || strcmp(job->protocol, argument) != 0)
+            argp_failure(state, 2, 0, "write -p FILE or --protocol FILE, once and in full");
+        return 0;
     case KEY_PRIOR: override(&s->prior, argument); return 0;
     case KEY_METHOD: override(&s->method, argument); return 0;
     case KEY_GEOMETRY: override(&s->geometry, argument); return 0;
@@ -95,6 +100,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_FORMAT:
         if (sc_formats_parse(&s->formats, argument) != SC_OK)
             argp_failure(state, 2, 0, "--format: %s", sc_message());
+        job->strict_formats = true;
         return 0;
     case KEY_OPT:
         if (a->options == (int)(sizeof a->option / sizeof *a->option) || !strchr(argument, '='))
@@ -103,7 +109,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (a->scans == SCANS_MAX)
-            argp_failure(state, 2, 0, "more than %d scans; see scorecon batch", SCANS_MAX);
+            argp_failure(state, 2, 0, "more than %d scans", SCANS_MAX);
         a->scan[a->scans++] = argument;
         return 0;
     case ARGP_KEY_END:
@@ -209,6 +215,30 @@ static sc_status output_of(char *path, size_t size, const recon_arguments *a, co
     return sc_path_join(path, size, a->job.output, name);
 }
 
+static int same_name(const recon_arguments *a, int i)
+{
+    char path[4096], other[4096];
+    for (int j = 0; j < i; j++)
+        if (output_of(path, sizeof path, a, a->scan[i]) == SC_OK &&
+            output_of(other, sizeof other, a, a->scan[j]) == SC_OK && !strcmp(path, other))
+            return 1;
+    return 0;
+}
+
+/* Several scans: make OUT, and refuse two that would be written to one place. */
+static sc_status prepare_outputs(const recon_arguments *a)
+{
+    if (a->scans == 1 || a->plan)
+        return SC_OK;
+    for (int i = 1; i < a->scans; i++)
+        if (same_name(a, i))
+            return sc_fail(SC_ERR_USAGE, "%s: another scan of that name would be written to the same place",
+                           a->scan[i]);
+    if (mkdir(a->job.output, 0777) != 0 && errno != EEXIST)
+        return sc_fail(SC_ERR_IO, "%s: %s", a->job.output, strerror(errno));
+    return SC_OK;
+}
+
 static sc_status run_one(recon_arguments *a, const char *scan)
 {
     sc_status status = SC_OK;
@@ -247,8 +277,17 @@ int sc_command_recon(int argc, char **argv)
     if (!a.job.settings.prior &&
         sc_cli_locate(a.prior, sizeof a.prior, "weights/brain-mr.safetensors") == SC_OK)
         a.job.shipped_prior = a.prior;
-    for (int i = 0; i < a.scans && status == SC_OK; i++)
+    status = prepare_outputs(&a);
+    int code = sc_status_exit(status);
+    for (int i = 0; i < a.scans && status != SC_ERR_USAGE && status != SC_ERR_CANCELLED; i++) {
+        if (i > 0 && status != SC_OK) /* one bad scan does not stop the others */
+            fprintf(stderr, "scorecon: %s\n", sc_message());
+        if (i == 0 && status != SC_OK)
+            break;
         status = run_one(&a, a.scan[i]);
+        code = code ? code : sc_status_exit(status);
+    }
     sc_protocol_free(a.file);
-    return sc_cli_exit(&a.cli, status);
+    int last = sc_cli_exit(&a.cli, status);
+    return code ? code : last;
 }

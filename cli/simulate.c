@@ -98,15 +98,25 @@ static const struct argp argp = {
     "  scorecon simulate full.h5 -o quarter.h5 --mask random:4:24\n",
     children, 0, 0};
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static sc_status write_scan(const char *path, const sc_scan *scan)
 {
-    return ends_with(path, ".cfl") ? sc_scan_write_cfl(path, scan) : sc_scan_write_ismrmrd(path, scan, NULL);
+    if (sc_cli_ends_with(path, ".cfl"))
+        return sc_scan_write_cfl(path, scan);
+    if (sc_cli_ends_with(path, ".h5") || sc_cli_ends_with(path, ".mrd"))
+        return sc_scan_write_ismrmrd(path, scan, NULL);
+    return sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .h5, .mrd or .cfl", path);
+}
+
+/* One line on what was written, or one JSON object. */
+static void print_scan(const char *path, const sc_scan *scan, const sc_cli *cli)
+{
+    long long slices = scan->slices * scan->nz;
+    if (cli->json)
+        printf("{\"slices\": %lld, \"ny\": %lld, \"nx\": %lld, \"coils\": %lld}\n", slices,
+               (long long)scan->ny, (long long)scan->nx, (long long)scan->coils);
+    else if (!cli->quiet)
+        printf("%s: %lld slice%s of %lld x %lld, %lld coils\n", path, slices, slices == 1 ? "" : "s",
+               (long long)scan->ny, (long long)scan->nx, (long long)scan->coils);
 }
 
 /* A mask file as (ny, nx) floats; sizes are checked by the simulation. */
@@ -143,9 +153,7 @@ static sc_status simulate_image(const simulate_arguments *a, const sc_device *de
     SC_TRY(write_scan(a->output, &scan));
     if (a->truth)
         SC_TRY(strstr(a->truth, ".nii") ? sc_nifti_write(a->truth, &truth) : sc_npy_write(a->truth, &truth.data));
-    if (!a->cli.quiet)
-        printf("%s: %lld slice%s of %lld x %lld, %lld coils\n", a->output, (long long)(scan.slices * scan.nz),
-               scan.slices * scan.nz == 1 ? "" : "s", (long long)scan.ny, (long long)scan.nx, (long long)scan.coils);
+    print_scan(a->output, &scan, &a->cli);
 cleanup:
     sc_volume_free(&image);
     sc_volume_free(&truth);
@@ -178,6 +186,7 @@ static sc_status undersample(const simulate_arguments *a)
             ((float *)scan.mask.data)[i] *= m[i % plane];
     }
     SC_TRY(write_scan(a->output, &scan));
+    print_scan(a->output, &scan, &a->cli);
 cleanup:
     sc_array_free(&mask);
     sc_scan_free(&scan);

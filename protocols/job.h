@@ -21,6 +21,8 @@ typedef struct {
     const char *maps;        /* coil maps (.npy, .cfl); NULL: from the scan's calibration lines */
     const char *shipped_prior; /* used where settings.prior is NULL */
     const char *output;      /* folder to be made */
+    bool strict_formats;     /* the formats were asked for by name: DICOM without geometry is an
+                                error, not a warning */
     sc_scan_options read;    /* mask, group, which slice, contrast, ... */
     int threads;             /* 0: all */
     bool cuda;

@@ -151,12 +151,11 @@ static sc_status load_geometry(sc_running *run)
 static sc_status choose_formats(sc_running *run)
 {
     run->formats = run->job->settings.formats;
-    bool asked = run->formats != 0;
-    if (!asked)
+    if (!run->formats)
         run->formats = SC_FORMAT_DICOM | SC_FORMAT_NPY | SC_FORMAT_PNG;
     if (!(run->formats & SC_FORMAT_DICOM) || run->geometry.known)
         return SC_OK;
-    if (asked && !run->job->protocol)
+    if (run->job->strict_formats || run->formats == SC_FORMAT_DICOM)
         return sc_fail(SC_ERR_INPUT,
                        "%s: the scan does not say where the image lies in the patient, which DICOM "
                        "needs: give --geometry FILE, or --format without dicom",

@@ -1,9 +1,10 @@
-/* All planes of a scan, several at a time. The unit of parallel work is the plane; with fewer
- * planes than threads the kernels inside use the rest. Bytes do not depend on either.
+/* All planes of a scan, several at a time. The unit of parallel work is the plane, on one thread;
+ * only a single plane has all threads for its kernels. Bytes do not depend on it.
  */
 #include "base/memory.h"
 #include "protocols/job_internal.h"
 #include "recon/uncertainty.h"
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,34 @@ sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_meth
     return method->run(estimate, problem, run->score, options, key, progress);
 }
 
+/* NaN for all that samples would tell. */
+static sc_status place_unknown(sc_running *run, const sc_problem *problem, int64_t frame, int64_t slice)
+{
+    sc_status status = SC_OK;
+    sc_series *s = &run->series;
+    sc_estimate nothing = {0};
+    sc_array map = {0};
+    const sc_array *maps[] = {&s->std, &s->p05, &s->p95};
+    SC_TRY(sc_array_create(&map, SC_F32, 2, (int64_t[]){problem->ny, problem->nx}));
+    SC_TRY(sc_array_create(&nothing.mean, SC_C32, 3, (int64_t[]){problem->sets, problem->ny, problem->nx}));
+    for (int64_t i = 0; i < sc_array_count(&map); i++)
+        ((float *)map.data)[i] = NAN;
+    for (int64_t i = 0; i < sc_array_count(&nothing.mean); i++)
+        ((sc_c32 *)nothing.mean.data)[i] = NAN;
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        sc_array view = sc_series_frame(s, maps[i], frame, -1);
+        SC_TRY(sc_finish_map(&view, &map, problem, &run->calibration, slice));
+    }
+    for (int k = 0; k < run->samples; k++) {
+        sc_array view = sc_series_frame(s, &s->samples, frame, k);
+        SC_TRY(sc_finish_image(&view, &nothing, problem, &run->calibration, slice, -1));
+    }
+cleanup:
+    sc_estimate_free(&nothing);
+    sc_array_free(&map);
+    return status;
+}
+
 /* Mean, and with samples what is known of the error, into the series. */
 static sc_status place(sc_running *run, const sc_estimate *estimate, const sc_problem *problem,
                        int64_t frame, int64_t slice)
@@ -26,8 +55,12 @@ static sc_status place(sc_running *run, const sc_estimate *estimate, const sc_pr
     sc_array map = {0};
     sc_array view = sc_series_frame(s, &s->image, frame, -1);
     SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, -1));
-    if (!s->std.data || !estimate->samples.data)
+    if (!s->std.data)
         goto cleanup;
+    if (!estimate->samples.data) { /* the classical result stands in: nothing is known of its error */
+        status = place_unknown(run, problem, frame, slice);
+        goto cleanup;
+    }
     view = sc_series_frame(s, &s->std, frame, -1);
     SC_TRY(sc_finish_map(&view, &estimate->std, problem, &run->calibration, slice));
     const struct {
@@ -77,8 +110,9 @@ static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_devi
     sc_problem problem = {0};
     sc_estimate estimate = {0};
     SC_TRY(sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
-    SC_TRY(sc_job_one(&estimate, run, run->method, &run->options, &problem, frame, slice, progress));
-    status = sc_gate_check(&plane->gate, &estimate, &problem, score);
+    status = sc_job_one(&estimate, run, run->method, &run->options, &problem, frame, slice, progress);
+    if (status == SC_OK)
+        status = sc_gate_check(&plane->gate, &estimate, &problem, score);
     if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
         status = fall_back(&estimate, run, plane, &problem, frame, slice, progress);
     SC_TRY(status);
@@ -160,7 +194,7 @@ sc_status sc_job_reconstruct(sc_running *run)
     if (status != SC_OK)
         return status;
     status = sc_series_create(&run->series, run->scan.frames, volume.dim[0], volume.dim[1],
-                              volume.dim[2], run->samples);
+                              volume.dim[2], run->samples > 1 ? run->samples : 0);
     sc_array_free(&volume);
     if (status != SC_OK)
         return status;

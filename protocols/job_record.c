@@ -39,8 +39,13 @@ static sc_status record_command(sc_record *record, const char *const *argv)
 {
     sc_status status = SC_OK;
     for (int i = 0; argv && argv[i] && status == SC_OK; i++) {
-        const char *slash = argv[i][0] == '-' ? NULL : strrchr(argv[i], '/');
-        status = sc_record_add_text(record, "command", slash ? slash + 1 : argv[i]);
+        /* --mask=/folder/file becomes --mask=file */
+        char text[512];
+        const char *slash = strrchr(argv[i], '/'), *equals = strchr(argv[i], '=');
+        int kept = argv[i][0] != '-' ? 0 : equals ? (int)(equals + 1 - argv[i]) : 2;
+        if (slash)
+            snprintf(text, sizeof text, "%.*s%s", kept, argv[i], slash + 1);
+        status = sc_record_add_text(record, "command", slash ? text : argv[i]);
     }
     return status;
 }
