@@ -63,6 +63,9 @@ static int by_order(const void *a, const void *b)
 static sc_status random_lines(float *mask, const request *q)
 {
     ticket *t = NULL;
+    if ((double)q->ny / q->r < (double)q->centre)
+        return sc_fail(SC_ERR_USAGE, "mask random:%g:%lld: %lld lines / %g are fewer than the centre's %lld",
+                       q->r, (long long)q->centre, (long long)q->ny, q->r, (long long)q->centre);
     sc_status status = SC_ALLOC(&t, q->ny, "lines");
     if (status != SC_OK)
         return status;

@@ -67,6 +67,35 @@ P
 expect 1 "nan.h5.*(NaN|not finite)" recon nan.h5 -o out --method cg-sense
 expect 1 "zero.h5.*zero" recon zero.h5 -o out --method cg-sense
 
+# a prior for another modality
+if [ -f "$SCORECON_DATA/weights/brain-mr.safetensors" ]; then
+    /usr/bin/python3 - "$SCORECON_DATA/weights/brain-mr.safetensors" <<'P'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+header["__metadata__"]["modality"] = "CT"
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open("ct.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data[8 + size:])
+P
+    expect 1 "ct.safetensors.*MR.*CT" recon scan.h5 --prior ct.safetensors -o out
+    "$program" check scan.h5 -p "$source_dir/protocols/brain-cartesian.yaml" --quiet >/dev/null || fail "check with a protocol"
+    "$program" recon scan.h5 -o one --samples 1 --opt levels=3 --format npy --quiet >/dev/null 2>&1 || fail "--samples 1"
+    [ -f one/image.npy ] && [ ! -e one/std.npy ] || fail "--samples 1 must not claim a standard deviation"
+    "$program" recon scan.h5 -o three --samples 3 --opt levels=3 --format npy,png --quiet >/dev/null 2>&1 || fail "--samples 3"
+    for file in image std p05 p95 samples; do [ -s three/$file.npy ] || fail "--samples 3 writes no $file.npy"; done
+    "$program" recon scan.h5 -o hurry --time-budget 0.01 --format npy >/dev/null 2>err.txt || fail "--time-budget"
+    grep -q "time budget" err.txt || fail "an impossible time budget is not said"
+fi
+
+# several scans: one bad does not stop the good
+cp scan.h5 second.h5
+got=0
+"$program" recon scan.h5 missing.h5 second.h5 -o many --method cg-sense --format npy --quiet >/dev/null 2>err.txt || got=$?
+[ "$got" -eq 1 ] && [ -f many/scan/image.npy ] && [ -f many/second/image.npy ] && grep -q missing.h5 err.txt ||
+    fail "three scans of which one is missing: exit $got: $(cat err.txt)"
+
 # protocols and geometry
 printf 'methd: pc\n' >unknown.yaml
 printf 'samples: many\n' >type.yaml
@@ -75,6 +104,10 @@ expect 1 "unknown.yaml.*methd" recon scan.h5 -o out -p unknown.yaml
 expect 1 "type.yaml.*samples" recon scan.h5 -o out -p type.yaml
 expect 1 "geometry.json" recon scan.h5 -o out --method cg-sense --geometry geometry.json
 expect 1 "geometry" recon scan.h5 -o out --method cg-sense --format dicom
+expect 1 "geometry" recon scan.h5 -o out --method cg-sense --format npy,dicom
+expect 2 "in full" recon scan.h5 -o out --method cg-sense --proto unknown.yaml
+expect 2 "random.*centre" simulate image.npy -o s.h5 --mask random:8:24
+expect 2 "s.npy.*h5" simulate image.npy -o s.npy
 
 # output folders
 mkdir full_folder && touch full_folder/file
