@@ -31,7 +31,7 @@ done
 echo "killed $killed of 10 runs of $whole ms"
 [ "$killed" -ge 3 ] || fail "only $killed runs were still alive when killed"
 
-rm -rf out
+rm -rf out .out.* # what was killed has left its hidden folders
 "${recon[@]}" -o out >/dev/null 2>&1 &
 pid=$!
 # from when the hidden folder is there, Ctrl-C is understood
