@@ -49,11 +49,14 @@ static double total_seconds(const measured *m, const sc_running *run, double ste
     return m->load + rounds * (m->prepare + samples * (m->start + steps * m->step));
 }
 
+/* As many workers at once as the run will have, each with its own copy of the problem's work: they
+ * share memory and caches, so one alone would be too fast. */
 static sc_status time_steps(double *seconds, const sc_running *run, const sc_problem *problem,
-                            const char *name, double steps)
+                            int workers, const char *name, double steps)
 {
     sc_options options = run->options;
-    sc_estimate estimate = {0};
+    sc_status status = SC_OK;
+    char message[1024] = "";
     for (int i = 0; options.table && options.table[i].name; i++) {
         if (name && !strcmp(options.table[i].name, name))
             options.value[i] = steps;
@@ -61,10 +64,19 @@ static sc_status time_steps(double *seconds, const sc_running *run, const sc_pro
             options.value[i] = 1;
     }
     double start = sc_job_clock();
-    sc_status status = sc_job_one(&estimate, run, run->method, &options, problem, 0, 0, NULL);
+#pragma omp parallel num_threads(workers)
+    {
+        sc_estimate estimate = {0};
+        sc_status mine = sc_job_one(&estimate, run, run->method, &options, problem, 0, 0, NULL);
+        sc_estimate_free(&estimate);
+#pragma omp critical(sc_job_queue)
+        if (mine != SC_OK) {
+            status = mine;
+            snprintf(message, sizeof message, "%s", sc_message());
+        }
+    }
     *seconds = sc_job_clock() - start;
-    sc_estimate_free(&estimate);
-    return status;
+    return status == SC_OK ? SC_OK : sc_fail(status, "%s", message);
 }
 
 static size_t peak_bytes(void)
@@ -81,14 +93,14 @@ static sc_status measure_steps(measured *m, const sc_running *run, const sc_prob
     double warm, few, more;
     if (!name) {
         m->steps = 1;
-        SC_TRY(time_steps(&warm, run, problem, NULL, 0));
-        SC_TRY(time_steps(&m->step, run, problem, NULL, 0));
+        SC_TRY(time_steps(&warm, run, problem, m->workers, NULL, 0));
+        SC_TRY(time_steps(&m->step, run, problem, m->workers, NULL, 0));
         goto cleanup;
     }
     m->steps = sc_options_get(&run->options, name);
-    SC_TRY(time_steps(&warm, run, problem, name, 1)); /* plans and caches are made here */
-    SC_TRY(time_steps(&few, run, problem, name, FEW));
-    SC_TRY(time_steps(&more, run, problem, name, MORE));
+    SC_TRY(time_steps(&warm, run, problem, m->workers, name, 1)); /* plans and caches are made here */
+    SC_TRY(time_steps(&few, run, problem, m->workers, name, FEW));
+    SC_TRY(time_steps(&more, run, problem, m->workers, name, MORE));
     m->step = fmax(more - few, 0.05 * more) / (MORE - FEW);
     m->start = fmax(few - FEW * m->step, 0);
 cleanup:
@@ -103,7 +115,6 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
     *m = (measured){.load = load_seconds};
     m->workers = run->job->cuda ? 1 : run->planes < run->threads ? (int)run->planes : run->threads;
     m->threads = m->workers > 1 ? 1 : run->threads;
-    size_t before = peak_bytes();
     if (!run->job->cuda)
         SC_TRY(sc_device_create_cpu(&device, m->threads));
     double start = sc_job_clock();
@@ -115,25 +126,35 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
     if (problem.A->describe)
         problem.A->describe(problem.A, m->operator_text, sizeof m->operator_text);
     SC_TRY(measure_steps(m, run, &problem));
-    size_t plane = peak_bytes() - before;
     double images = (double)run->planes * (double)(problem.ny * problem.nx);
-    m->bytes = peak_bytes() + (size_t)(m->workers - 1) * plane +
-               (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
+    m->bytes = peak_bytes() + (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
 cleanup:
     sc_problem_free(&problem);
     sc_device_free(device);
     return status;
 }
 
+/* "levels=12 sigma-end=1 ...": all that decides the steps. */
+static void schedule_text(char *text, size_t size, const sc_options *options)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; options->table && options->table[i].name && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%g", i ? " " : "",
+                                 options->table[i].name, options->value[i]);
+}
+
 static json_t *facts_of(const measured *m, const sc_running *run)
 {
     double evaluations = 0, applications = 0;
+    char schedule[512];
+    schedule_text(schedule, sizeof schedule, &run->options);
     if (run->method->plan)
         run->method->plan(&evaluations, &applications, &run->options);
     double samples = run->samples > 1 ? run->samples : 1;
-    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
                      "method", run->method->name, "claim", run->method->claim, "operator",
-                     m->operator_text, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
+                     m->operator_text, "schedule", schedule, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
                      "images", (json_int_t)run->planes, "samples", run->samples, "steps", m->steps,
                      "score_evaluations_per_image", evaluations, "operator_applications_per_image",
                      applications, "seconds_per_image",
@@ -178,7 +199,9 @@ sc_status sc_job_plan(const sc_job *job, bool json, char **text)
     json_t *facts = NULL;
     *text = NULL;
     SC_TRY(sc_job_load(&run, job));
-    SC_TRY(measure(&m, &run, sc_job_clock() - start));
+    double load = sc_job_clock() - start;
+    SC_TRY(sc_job_budget(&run));
+    SC_TRY(measure(&m, &run, load));
     facts = facts_of(&m, &run);
     if (!facts)
         SC_TRY(sc_fail(SC_ERR_MEMORY, "no memory for the plan"));
