@@ -1,7 +1,8 @@
 /* Total variation: min_x ||A x - y||^2 / 2 + lambda sum_r |D x (r)| (isotropic, Rudin, Osher,
  * Fatemi 1992; for MR Block et al. 2007) by FISTA, whose proximal map is TV denoising on the dual,
  * started from the dual of the iteration before (total_variation.h). `lambda` is in BART's
- * convention (bart_scale.h).
+ * convention (bart_scale.h); the default is a quarter of the measured noise, the best of a sweep on
+ * simulated scans of validation images (validation/regularisation).
  */
 #include "recon/classical.h"
 #include "recon/fista.h"
