@@ -274,24 +274,35 @@ bool sc_dicom_probe(const void *data, size_t bytes)
     return bytes >= 132 && memcmp((const char *)data + 128, "DICM", 4) == 0;
 }
 
-/* TransferSyntaxUID, and where the data set begins: after group 0002, which is explicit VR. */
+/* TransferSyntaxUID, and where the data set begins: after group 0002, which is explicit VR. DCMTK
+ * believes the group's length and takes what follows for more of the group, so it must be right; and
+ * an element that is there twice could be read either way. */
 static sc_status read_meta(char uid[SC_DICOM_UID_SIZE], size_t *start, const void *data, size_t bytes)
 {
     walk w = {.data = data, .bytes = bytes, .at = 132, .depth = 1};
     w.stack[0] = (container){.end = bytes};
     uid[0] = 0;
-    while (w.at + 8 <= bytes && u16(&w, w.at) == 2) {
+    size_t said = 0; /* end of the group, if its length is given */
+    for (uint32_t last = 0; w.at + 8 <= bytes && u16(&w, w.at) == 2;) {
         size_t at = w.at;
-        bool wanted = u16(&w, at + 2) == 0x0010;
+        uint32_t element = u16(&w, at + 2);
+        if (element <= last && at > 132)
+            return bad(&w, at, "is out of order");
         sc_status status = step_element(&w);
         if (status != SC_OK)
             return status;
         if (w.depth > 1)
             return bad(&w, at, "a sequence among the file's meta information");
-        if (wanted && w.at - at - 8 < SC_DICOM_UID_SIZE)
+        if (element == 0 && w.at == at + 12)
+            said = w.at + u32(&w, at + 8);
+        if (element == 0x0010 && w.at - at - 8 < SC_DICOM_UID_SIZE)
             snprintf(uid, SC_DICOM_UID_SIZE, "%.*s", (int)(w.at - at - 8), w.data + at + 8);
+        last = element;
     }
     *start = w.at;
+    if (said != 0 && said != w.at)
+        return sc_fail(SC_ERR_FORMAT, "DICOM: the file's meta information ends at byte %zu, its "
+                                      "length says %zu", w.at, said);
     if (uid[0] == 0)
         return sc_fail(SC_ERR_FORMAT, "DICOM: no transfer syntax in the file's meta information");
     for (size_t n = strlen(uid); n > 0 && uid[n - 1] == ' '; n--)

@@ -202,6 +202,15 @@ static void inconsistent_structure_gets_one_line(void **state)
                    "JPEG 2000 Lossless) has no decoder here; convert it with: gdcmconv --raw");
     assert_refused(finish(begin("1.2.3.4")), SC_ERR_UNSUPPORTED, "1.2.3.4 is not known");
     assert_refused(finish(begin(EXPLICIT)), SC_ERR_INPUT, "no image");
+    /* DCMTK would read on in the data set as if it were meta information */
+    file *f = calloc(1, sizeof *f);
+    f->n = 128;
+    add(f, "DICM\x02\x00\x00\x00UL\x04\x00\xff\xff\x00\x00", 16);
+    add_text(f, 2, 0x10, "UI", EXPLICIT);
+    assert_refused(finish(f), SC_ERR_FORMAT, "ends at byte 172, its length says 65679");
+    f = begin(EXPLICIT);
+    add_text(f, 2, 0x10, "UI", IMPLICIT);
+    assert_refused(finish(f), SC_ERR_FORMAT, "(0002,0010) at byte 160: is out of order");
     sc_volume v;
     put_text(in_scratch("t.dcm"), "hello");
     assert_refused(sc_dicom_read_series(&v, NULL, in_scratch("t.dcm")), SC_ERR_FORMAT,
