@@ -64,7 +64,7 @@ static sc_status start(sc_diffusion *run, int level)
 
 static sc_status predictor(sc_diffusion *run, int level)
 {
-    run->mirror = option(run, "mirror") ? level & 3 : 0;
+    run->mirror = option(run, "mirror") != 0 ? level & 3 : 0;
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 

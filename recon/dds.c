@@ -35,7 +35,7 @@ static sc_status plan_levels(sc_diffusion *run)
     double first = option(run, "sigma-start"), last = option(run, "sigma-end");
     last = last > 0 ? last : run->problem->sigma;
     sc_diffusion_levels(run, fmax(first, last), last);
-    return option(run, "warm") ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
+    return option(run, "warm") != 0 ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
 }
 
 static sc_status start(sc_diffusion *run, int level)

@@ -56,7 +56,7 @@ static sc_status plan_levels(sc_diffusion *run)
         return sc_fail(SC_ERR_USAGE, "option sigma-min: expected less than sigma-max %g, found %g",
                        first, last);
     sc_diffusion_levels(run, first, last);
-    return option(run, "warm") ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
+    return option(run, "warm") != 0 ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
 }
 
 static sc_status start(sc_diffusion *run, int level)
@@ -90,11 +90,11 @@ static sc_status predictor(sc_diffusion *run, int level)
     double change = sigma * sigma - next * next;
     int kind = (int)option(run, "predictor");
     bool last = level == run->levels - 1;
-    if (kind == PREDICT_NONE && !(last && option(run, "denoise")))
+    if (kind == PREDICT_NONE && !(last && option(run, "denoise") != 0))
         return SC_OK;
     SC_TRY(direction(run, sigma));
     sc_diffusion_axpby(run, run->x, 1, run->x, change / (sigma * sigma), run->d);
-    if (last && option(run, "denoise"))
+    if (last && option(run, "denoise") != 0)
         return SC_OK;
     sc_diffusion_noise(run, run->z, SC_DRAW_PREDICTOR, (uint32_t)level);
     double spread = sqrt(change) * (kind == PREDICT_ANCESTRAL ? next / sigma : 1);

@@ -87,7 +87,7 @@ cleanup:
 
 static sc_status finish(sc_diffusion *run, int level)
 {
-    if (!option(run, "denoise"))
+    if (option(run, "denoise") == 0)
         return SC_OK;
     return sc_diffusion_denoise(run, run->x, run->x, run->sigma[level - 1]);
 }

@@ -457,7 +457,7 @@ static inline void run_method(law *found, const sc_method *method, const sc_prob
     double evaluations, applications;
     method->plan(&evaluations, &applications, &options);
     assert_int_equal(estimate.score_evaluations, (int64_t)evaluations);
-    assert_true(estimate.operator_applications <= applications);
+    assert_true((double)estimate.operator_applications <= applications);
     sample_law(found, estimate.mean.data, problem->sets);
     sc_array_free(&estimate.mean);
     sc_array_free(&estimate.std);
