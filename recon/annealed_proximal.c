@@ -12,8 +12,6 @@
 #include "recon/diffusion.h"
 #include <math.h>
 
-#define START_OVER_ERROR 4 /* REFERENCE 4.11: 2 to 5 times the error of the start */
-
 enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
