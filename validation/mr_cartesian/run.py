@@ -26,7 +26,7 @@ OURS = ["zero-filled", "cg-sense", "l1-wavelet", "tv", "annealed-proximal", "dds
 
 
 def read_cfl(path):
-    dims = [int(d) for d in open(path + ".hdr").read().split("\n")[1].split()]
+    dims = [int(d) for d in open(path + ".hdr").read().split("\n")[1].split()][:4] # READ PHS1 PHS2 COIL
     return np.fromfile(path + ".cfl", "<c8").reshape(dims, order="F")
 
 
