@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +54,13 @@ static sc_status parse_number(double *x, const sc_option *option, const char *va
 sc_status sc_options_set(sc_options *options, const char *key, const char *value)
 {
     int i = find(options->table, key);
-    if (i < 0)
-        return sc_fail(SC_ERR_USAGE, "unknown option '%s'", key);
+    if (i < 0) {
+        char known[512] = "";
+        size_t used = 0;
+        for (const sc_option *o = options->table; o && o->name && used < sizeof known; o++)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", o->name);
+        return sc_fail(SC_ERR_USAGE, "unknown option '%s', expected one of: %s", key, known[0] ? known : "none");
+    }
     const sc_option *option = &options->table[i];
     double x;
     switch (option->type) {

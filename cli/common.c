@@ -68,7 +68,7 @@ static bar progress_bar;
 
 static void remaining(char *text, size_t size, double fraction, double elapsed)
 {
-    if (fraction <= 0.02 && elapsed < 2) {
+    if (elapsed < 1 || fraction <= 0.02) { /* too early to say */
         text[0] = 0;
         return;
     }
@@ -89,10 +89,11 @@ static void report(void *self, const char *phase, double done, double total)
         if (b->terminal && b->phase[0])
             fputc('\n', stderr);
         snprintf(b->phase, sizeof b->phase, "%s", phase);
-        b->start = t, b->last_shown = 0, b->last_fraction = -1;
+        b->start = t, b->last_shown = 0, b->last_fraction = 0;
     }
     /* ten times a second on a terminal, every tenth part elsewhere */
-    if (b->terminal ? t - b->last_shown < 0.1 && done < total : fraction < b->last_fraction + 0.1)
+    if (b->terminal ? t - b->last_shown < 0.1 && done < total
+                    : fraction < b->last_fraction + 0.1 || (done <= 0 && total > 0))
         return;
     char left[48];
     remaining(left, sizeof left, fraction, t - b->start);

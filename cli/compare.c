@@ -117,6 +117,9 @@ static void label_of(char *label, size_t size, const char *path)
     while (start > 0 && path[start - 1] != '/')
         start--;
     snprintf(label, size, "%.*s", (int)(n - start), path + start);
+    char *dot = strrchr(label, '.'); /* "truth", not "truth.npy" */
+    if (dot && dot != label && dot[1] && strlen(dot) <= 5)
+        *dot = 0;
 }
 
 static sc_status image_load(image *im, const char *path)

@@ -175,10 +175,21 @@ static sc_status describe_image(const char *path, bool json)
     return SC_OK;
 }
 
+/* By content: the length of a JSON header, then its brace. */
+static bool is_safetensors(const char *path)
+{
+    char head[9] = "";
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return n == sizeof head && head[8] == '{' && head[7] == 0;
+}
+
 static sc_status describe(const char *path, const info_arguments *a)
 {
     const char *format;
-    if (sc_cli_ends_with(path, ".safetensors"))
+    if (is_safetensors(path))
         return describe_weights(path, a->cli.json);
     if (sc_cli_ends_with(path, ".yaml") || sc_cli_ends_with(path, ".yml"))
         return describe_protocol(path, a->cli.json);

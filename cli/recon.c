@@ -45,9 +45,9 @@ static const struct argp_option options[] = {
     {"coils", KEY_COILS, "N", 0, "compress to N virtual coils (default: by energy, where there are many)", 2},
     {"geometry", KEY_GEOMETRY, "FILE", 0, "where the image lies in the patient (JSON), if the scan does not say", 2},
     {"group", KEY_GROUP, "NAME", 0, "ISMRMRD measurement, if the file holds several", 2},
-    {"slice", KEY_SLICE, "K", 0, "only this slice", 2},
-    {"contrast", KEY_CONTRAST, "K", 0, "only this contrast (echo)", 2},
-    {"repetition", KEY_REPETITION, "K", 0, "only this repetition", 2},
+    {"slice", KEY_SLICE, "K", 0, "only this slice, from 0", 2},
+    {"contrast", KEY_CONTRAST, "K", 0, "only this contrast (echo), from 0", 2},
+    {"repetition", KEY_REPETITION, "K", 0, "only this repetition, from 0", 2},
     {"calibration-as-data", KEY_CALIBRATION, 0, 0, "count calibration-only lines as measured too", 2},
     {"format", KEY_FORMAT, "LIST", 0, "of dicom,npy,cfl,nifti,png (default dicom where the geometry is known, npy, png)", 3},
     {"device", KEY_DEVICE, "cpu|cuda", 0, "where to compute (default cpu)", 3},
@@ -133,7 +133,8 @@ static char *append_methods(int key, const char *text, void *input)
     FILE *out = open_memstream(&all, &size);
     if (!out)
         return (char *)text;
-    fprintf(out, "%s\nMethods:\n", text);
+    fprintf(out, "%s\nMethods (default %s; with --samples %s; with --fallback %s):\n", text, SC_METHOD_POINT,
+            SC_METHOD_SAMPLES, SC_METHOD_CLASSICAL);
     for (int i = 0; sc_methods[i]; i++) {
         const sc_method *m = sc_methods[i];
         fprintf(out, "  %s: %s (%s; %s)\n", m->name, m->help, m->claim, m->source);

@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "SCAN", 0, "file to write: .h5 (ISMRMRD) or .cfl", 0},
     {"truth", KEY_TRUTH, "FILE", 0, "also write the noiseless fully sampled magnitude (.npy, .nii.gz)", 0},
     {"coils", KEY_COILS, "N", 0, "receiver coils around the image (default 8)", 0},
-    {"mask", KEY_MASK, "MASK", 0, "lines:4:24, random:4:24, poisson:8:24 (acceleration : centre), full, or a FILE (default lines:4:24)", 0},
+    {"mask", KEY_MASK, "MASK", 0, "lines:4:24 (every 4th line, and 24 in the centre), random:4:24 (a 4th of the lines, 24 of them in the centre), poisson:8:24 (an 8th of the points; .cfl only), full, or a FILE (default lines:4:24)", 0},
     {"noise", KEY_NOISE, "S", 0, "standard deviation per real component as a share of the image's 99.9th percentile (default 0.01)", 0},
     {"correlation", KEY_CORRELATION, "C", 0, "of the noise of neighbouring coils (default 0)", 0},
     {"noise-samples", KEY_PRESCAN, "N", 0, "of the noise prescan (default 4096; 0: none)", 0},

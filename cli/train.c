@@ -289,6 +289,10 @@ static sc_status run_training(sc_training *training, const arguments *a)
         .self = (void *)a, .report = report, .report_steps = REPORT_STEPS};
     SC_TRY(begin(training, a));
     SC_TRY(sc_training_run(training, &plan));
+    const sc_training_state *end = sc_training_current(training);
+    if (!a->cli.quiet)
+        printf("%s: %lld images seen in %lld updates\n", a->output ? a->output : "no weights file",
+               (long long)end->images, (long long)end->step);
 cleanup:
     json_decref(texts);
     sc_free(command);

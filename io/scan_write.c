@@ -98,7 +98,7 @@ static sc_status row_extent(int64_t *low, int64_t *high, int *count, const float
         whole = whole && row[x] == row[*low];
     return whole ? SC_OK
                  : sc_fail(SC_ERR_UNSUPPORTED, "the mask measures parts of a line; ISMRMRD holds "
-                                               "whole readouts, write cfl or .npy instead");
+                                               "whole readouts: write a .cfl instead (it keeps neither noise scan nor geometry)");
 }
 
 static sc_status count_rows(int64_t *readouts, const sc_array *mask, int64_t nx)

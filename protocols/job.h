@@ -31,6 +31,11 @@ typedef struct {
     const sc_progress *progress;
 } sc_job;
 
+/* The methods where none is named; recon/README.md says why these. */
+#define SC_METHOD_POINT "annealed-proximal"
+#define SC_METHOD_SAMPLES "pula"
+#define SC_METHOD_CLASSICAL "l1-wavelet" /* for --fallback */
+
 sc_job sc_job_default(void);
 
 /* What the run says of itself, for the terminal. */

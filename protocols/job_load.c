@@ -8,16 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define METHOD_POINT "annealed-proximal" /* the default point estimate; recon/README.md says why */
-#define METHOD_SAMPLES "pula"            /* the default where samples are wanted */
-#define METHOD_CLASSICAL "l1-wavelet"    /* without a prior, and after a failed test */
-
 static sc_status choose_method(sc_running *run)
 {
     const sc_protocol *s = &run->job->settings;
     const char *name = s->method;
     if (!name || !strcmp(name, "default"))
-        name = s->samples > 0 ? METHOD_SAMPLES : METHOD_POINT;
+        name = s->samples > 0 ? SC_METHOD_SAMPLES : SC_METHOD_POINT;
     sc_status status = sc_method_find(&run->method, name);
     if (status != SC_OK)
         return status;
@@ -153,6 +149,10 @@ static sc_status choose_formats(sc_running *run)
     run->formats = run->job->settings.formats;
     if (!run->formats)
         run->formats = SC_FORMAT_DICOM | SC_FORMAT_NPY | SC_FORMAT_PNG;
+    if (run->samples > 1 && !(run->formats & SC_FORMAT_NPY)) {
+        sc_log(SC_LOG_WARN, "standard deviation, quantiles and samples are written as .npy too");
+        run->formats |= SC_FORMAT_NPY;
+    }
     if (!(run->formats & SC_FORMAT_DICOM) || run->geometry.known)
         return SC_OK;
     if (run->job->strict_formats || run->formats == SC_FORMAT_DICOM)
@@ -173,7 +173,7 @@ sc_status sc_job_load(sc_running *run, const sc_job *job)
     run->threads = job->threads > 0 ? job->threads : omp_get_num_procs();
     SC_TRY(choose_method(run));
     SC_TRY(choose_samples(run));
-    SC_TRY(sc_method_find(&run->classical, METHOD_CLASSICAL));
+    SC_TRY(sc_method_find(&run->classical, SC_METHOD_CLASSICAL));
     run->classical_options = sc_options_default(run->classical->options);
     SC_TRY(job->cuda ? sc_device_create_cuda(&run->device)
                      : sc_device_create_cpu(&run->device, run->threads));
