@@ -16,7 +16,7 @@ enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
     {"levels", SC_OPT_INT, "", 1, 10000, 12, NULL, "noise levels, geometric"},
-    {"start", SC_OPT_REAL, "", 1e-3, 1e3, 4, NULL,
+    {"start", SC_OPT_REAL, "", 1e-3, 1e3, 3, NULL,
      "first noise level, as a multiple of the error expected of the CG-SENSE start"},
     {"sigma-end", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
      "last noise level, as a multiple of the measured noise"},

@@ -14,8 +14,8 @@
 static const sc_option options_dds[] = {
     {"levels", SC_OPT_INT, "", 1, 10000, 20, NULL, "noise levels, geometric"},
     SC_OPTION_SAMPLES,
-    {"eta", SC_OPT_REAL, "", 0, 1, 0.85, NULL, "share of fresh noise: 0 none, 1 all"},
-    {"sigma-start", SC_OPT_REAL, "image units", 0, 1e6, 0.3, NULL, "first noise level"},
+    {"eta", SC_OPT_REAL, "", 0, 1, 1, NULL, "share of fresh noise: 0 none, 1 all"},
+    {"sigma-start", SC_OPT_REAL, "image units", 0, 1e6, 0.2, NULL, "first noise level"},
     {"sigma-end", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
      "last noise level; 0: the measured noise's"},
     {"warm", SC_OPT_BOOL, "", 0, 1, 1, NULL, "start from CG-SENSE plus noise, or noise alone"},

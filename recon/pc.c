@@ -20,7 +20,7 @@ enum { DATA_LIKELIHOOD, DATA_PROXIMAL };
 enum { PREDICT_REVERSE, PREDICT_ANCESTRAL, PREDICT_NONE };
 
 static const sc_option options_pc[] = {
-    {"levels", SC_OPT_INT, "", 2, 10000, 200, NULL, "noise levels, geometric"},
+    {"levels", SC_OPT_INT, "", 2, 10000, 100, NULL, "noise levels, geometric"},
     SC_OPTION_SAMPLES,
     {"data", SC_OPT_CHOICE, "", 0, 0, DATA_LIKELIHOOD, "likelihood|proximal",
      "how the data enter: implicit Gaussian likelihood step, or proximal step to noisy data"},
@@ -28,11 +28,11 @@ static const sc_option options_pc[] = {
      "reverse diffusion, ancestral sampling, or none"},
     {"corrector", SC_OPT_INT, "", 0, 100, 1, NULL, "Langevin steps per level"},
     {"snr", SC_OPT_REAL, "", 1e-4, 2, 0.16, NULL, "signal-to-noise ratio of a Langevin step"},
-    {"sigma-max", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
+    {"sigma-max", SC_OPT_REAL, "image units", 0, 1e6, 0.5, NULL,
      "first noise level; 0: the prior's largest"},
     {"sigma-min", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
      "last noise level; 0: the prior's smallest"},
-    {"warm", SC_OPT_BOOL, "", 0, 1, 0, NULL,
+    {"warm", SC_OPT_BOOL, "", 0, 1, 1, NULL,
      "start from CG-SENSE plus noise of sigma-max instead of noise alone"},
     {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL, "no noise in the last predictor step"},
     SC_OPTION_SPREAD(0.5),

@@ -21,7 +21,7 @@ static const sc_option options_pula[] = {
     SC_OPTION_SAMPLES,
     {"steps", SC_OPT_INT, "", 1, 1000, 1, NULL, "Langevin steps per level"},
     {"gamma", SC_OPT_REAL, "", 1e-4, 1, 0.5, NULL, "length of a Langevin step"},
-    {"sigma-max", SC_OPT_REAL, "image units", 0, 1e6, 1, NULL,
+    {"sigma-max", SC_OPT_REAL, "image units", 0, 1e6, 0.5, NULL,
      "first noise level; 0: the prior's largest"},
     {"sigma-min", SC_OPT_REAL, "image units", 0, 1e6, 0, NULL,
      "last noise level; 0: the prior's smallest"},

@@ -45,9 +45,9 @@ static void predictors_have_the_reference_variances(void **state)
         const char *text;
         double variance;
     } rows[] = {
-        {"levels=500 corrector=0 predictor=reverse", 1.01715038},
-        {"levels=500 corrector=0 predictor=reverse denoise=no", 1.01725038},
-        {"levels=500 corrector=0 predictor=ancestral", 0.98302726},
+        {"levels=500 corrector=0 sigma-max=0 warm=no predictor=reverse", 1.01715038},
+        {"levels=500 corrector=0 sigma-max=0 warm=no predictor=reverse denoise=no", 1.01725038},
+        {"levels=500 corrector=0 sigma-max=0 warm=no predictor=ancestral", 0.98302726},
     };
     fixture f;
     const int copies = 10000, count = copies * D;
@@ -117,7 +117,7 @@ static void likelihood_form_is_exact_for_an_isotropic_gaussian(void **state)
     const double one = 1;
     sc_score *score = mixture_score(1, &one, &prior);
     run_method(&found, &sc_method_pc, &f.problem, score,
-               "levels=200 corrector=0 sigma-max=10 sigma-min=0.01 spread=0.5");
+               "levels=200 corrector=0 sigma-max=10 warm=no sigma-min=0.01 spread=0.5");
     assert_law(&found, &expected, COPIES, 0, 0, "pc likelihood, recursion");
     assert_law(&found, &post, COPIES, 0, coarse, "pc likelihood, posterior");
     sc_score_free(score);
@@ -137,7 +137,7 @@ static void corrector_keeps_the_posterior(void **state)
     const double one = 1;
     sc_score *score = mixture_score(1, &one, &prior);
     run_method(&found, &sc_method_pc, &f.problem, score,
-               "levels=150 sigma-max=10 sigma-min=0.01 spread=0.5");
+               "levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.5");
     assert_law(&found, &post, COPIES, 0.05, 0.08, "pc likelihood with corrector");
     sc_score_free(score);
     end(&f);
@@ -159,8 +159,8 @@ static void heuristics_are_worth_what_is_stated_on_a_mixture(void **state)
         const char *text;
         double mean_bias, cov_bias;
     } rows[] = {
-        {"levels=150 sigma-max=10 sigma-min=0.01 spread=0.6 data=likelihood", 0.3, 0.35},
-        {"levels=150 sigma-max=10 sigma-min=0.01 spread=0.6 data=proximal", 0.85, 0.8},
+        {"levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=likelihood", 0.3, 0.35},
+        {"levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=proximal", 0.85, 0.8},
     };
     fixture f;
     law prior[2], post, found;
