@@ -28,7 +28,7 @@ typedef struct {
 enum {
     KEY_PRIOR = 0x2000, KEY_METHOD, KEY_MAPS, KEY_MASK, KEY_GEOMETRY, KEY_SAMPLES, KEY_SEED,
     KEY_DEVICE, KEY_FORMAT, KEY_BUDGET, KEY_FALLBACK, KEY_PLAN, KEY_OPT, KEY_SETS, KEY_COILS,
-    KEY_GROUP, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION
+    KEY_GROUP, KEY_NOISE, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION
 };
 
 static const struct argp_option options[] = {
@@ -43,6 +43,7 @@ static const struct argp_option options[] = {
     {"maps", KEY_MAPS, "FILE", 0, "coil maps (coil, y, x) or (set, coil, y, x) instead of the calibration lines'", 2},
     {"sets", KEY_SETS, "auto|1|2", 0, "sets of coil maps; 2 for a field of view smaller than the head", 2},
     {"coils", KEY_COILS, "N", 0, "compress to N virtual coils (default: by energy, where there are many)", 2},
+    {"noise", KEY_NOISE, "S", 0, "known noise: standard deviation per real component, alike in all coils, independent (default: measured)", 2},
     {"geometry", KEY_GEOMETRY, "FILE", 0, "where the image lies in the patient (JSON), if the scan does not say", 2},
     {"group", KEY_GROUP, "NAME", 0, "ISMRMRD measurement, if the file holds several", 2},
     {"slice", KEY_SLICE, "K", 0, "only this slice, from 0", 2},
@@ -86,6 +87,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_COILS: s->virtual_coils = (int)sc_cli_integer(state, "--coils", argument, 1, 1024); return 0;
     case KEY_BUDGET: s->time_budget_s = sc_cli_number(state, "--time-budget", argument, 1e-3, 1e7); return 0;
     case KEY_FALLBACK: s->fallback = true; return 0;
+    case KEY_NOISE: job->noise = sc_cli_number(state, "--noise", argument, 1e-30, 1e30); return 0;
     case KEY_PLAN: a->plan = true; return 0;
     case KEY_SETS:
         s->maps = !strcmp(argument, "1") ? SC_MAPS_ONE : !strcmp(argument, "2") ? SC_MAPS_TWO : SC_MAPS_AUTO;

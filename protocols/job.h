@@ -23,6 +23,8 @@ typedef struct {
     const char *output;      /* folder to be made */
     bool strict_formats;     /* the formats were asked for by name: DICOM without geometry is an
                                 error, not a warning */
+    double noise;            /* known standard deviation per real component, alike in all coils and
+                                independent; 0: measured */
     sc_scan_options read;    /* mask, group, which slice, contrast, ... */
     int threads;             /* 0: all */
     bool cuda;

@@ -121,13 +121,16 @@ static sc_status calibrate(sc_running *run)
 {
     sc_prepare_options options = sc_prepare_default();
     const sc_protocol *s = &run->job->settings;
-    char text[16];
+    char text[32];
     static const char *const sets[] = {"auto", "1", "2"};
     options.maps = run->maps.data ? &run->maps : NULL;
     sc_status status = sc_options_set(&options.values, "sets", sets[s->maps]);
     snprintf(text, sizeof text, "%d", s->virtual_coils);
     if (status == SC_OK)
         status = sc_options_set(&options.values, "coils", text);
+    snprintf(text, sizeof text, "%.17g", run->job->noise);
+    if (status == SC_OK)
+        status = sc_options_set(&options.values, "noise", text);
     if (status == SC_OK)
         status = sc_calibration_create(&run->calibration, &run->scan, &options);
     return status;
