@@ -1,3 +1,6 @@
 target_link_libraries(test_classical_fake PRIVATE fake_cuda)
 set_tests_properties(recon/test_classical_fake PROPERTIES LABELS cuda-fake)
 set_tests_properties(recon/test_classical_gpu PROPERTIES LABELS gpu SKIP_RETURN_CODE 77)
+target_link_libraries(test_diffusion_fake PRIVATE fake_cuda)
+set_tests_properties(recon/test_diffusion_fake PROPERTIES LABELS cuda-fake)
+set_tests_properties(recon/test_diffusion_gpu PROPERTIES LABELS gpu SKIP_RETURN_CODE 77)
