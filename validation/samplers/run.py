@@ -29,6 +29,7 @@ TRIALS = [
     ("annealed-proximal", {"start": 6}),
     ("annealed-proximal", {"ratio": 1}),
     ("annealed-proximal", {"ratio": 2}),
+    ("annealed-proximal", {"measured": 0}),
     ("annealed-proximal", {"sigma-end": 0.5}),
     ("annealed-proximal", {"sigma-end": 2}),
     ("annealed-proximal", {"mirror": "no"}),
@@ -53,7 +54,8 @@ def run(*arguments):
 
 def trial(given, scan, method, options):
     shutil.rmtree(given.out + "/recon", ignore_errors=True)
-    words = [w for key, value in options.items() for w in ("--opt", f"{key}={value}")]
+    words = [w for key, value in options.items()
+             for w in (("--samples", value) if key == "samples" else ("--opt", f"{key}={value}"))]
     begin = time.time()
     run(given.program, "recon", scan[0], "-o", given.out + "/recon", "--prior", given.prior, "--method", method,
         *words, "--format", "npy", "--quiet")
@@ -108,18 +110,18 @@ def main():
     parser.add_argument("--noise", nargs="+", type=float, default=[0.009])
     parser.add_argument("--matrix", default="192x160")
     parser.add_argument("--slice", default="1:2", help="A:B, which slice of the stack")
-    parser.add_argument("--only", default="", help="rows whose method holds this word")
+    parser.add_argument("--only", default="", help="rows whose name holds this word")
     given = parser.parse_args()
     os.makedirs(given.out, exist_ok=True)
     scans = simulate(given)
     print("| method | " + " | ".join(MASKS) + " | mean | residual | evaluations | s | error / std |")
     print("| --- |" + " --- |" * (len(MASKS) + 6))
     for method, options in TRIALS:
-        if given.only not in method:
+        name = " ".join([method] + [f"{key}={value}" for key, value in options.items()])
+        if given.only not in name:
             continue
         rows = {mask: [trial(given, s, method, options) for s in names] for mask, names in scans.items()}
         every = [row for found in rows.values() for row in found]
-        name = " ".join([method] + [f"{key}={value}" for key, value in options.items()])
         print(f"| {name} | " + " | ".join("%.2f" % mean([r[0] for r in rows[m]]) for m in MASKS) +
               " | %.2f | %.2f | %.0f | %.1f | %s |" % (*(mean([r[k] for r in every]) for k in range(4)),
                                                         spread(every)), flush=True)
