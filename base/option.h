@@ -22,7 +22,7 @@ typedef struct {
     const char *help;
 } sc_option;
 
-#define SC_OPTIONS_MAX 24
+#define SC_OPTIONS_MAX 40
 
 /* Values of one table, by position. */
 typedef struct {

@@ -1,10 +1,13 @@
-/* Denoising score matching (Vincent 2011; Song et al. 2021, eq. 7) with the denoiser as primitive:
+/* Denoising score matching (Vincent 2011; Song et al. 2021, eq. 7), by default with the denoiser as
+ * primitive:
  *     L = E lambda(sigma) mean |D(x0 + sigma z, sigma) - x0|^2,
  *     lambda = 1 / sigma^2                    (std^2 weighting of the score)
  *     lambda = 1 / sigma^2 + 1 / sigma_data^2 (EDM networks; Karras et al. 2022, table 1)
+ * where ln sigma is normal, or for a share of the examples uniform over the whole range, so that no
+ * level of a sampler is left untrained; or one of the published losses (training_loss.h), where
+ * t or the label is uniform.
  * Adam, linear warm-up and cosine decay at the end, clipping of the global gradient norm, EMA with
- * d = min(decay, (1 + n) / (10 + n)) (REFERENCE 1.3). ln sigma is normal, or for a share of the
- * examples uniform over the whole range, so that no level of a sampler is left untrained.
+ * d = min(decay, (1 + n) / (10 + n)) (REFERENCE 1.3).
  *
  * All draws are functions of (seed, step, item): a run that was stopped and resumed from its
  * checkpoint gives the same bytes as one that was not.
@@ -16,6 +19,7 @@
 #include "base/progress.h"
 #include "prior/augment.h"
 #include "prior/network/network.h"
+#include "prior/training_loss.h"
 #include "prior/weights.h"
 
 extern const sc_option sc_training_options[];
@@ -40,7 +44,9 @@ typedef struct {
 typedef struct sc_training sc_training;
 
 /* theta by the published initialisation. Sources and device are borrowed and must outlive the
- * training; val may be NULL. SC_ERR_INPUT if an image is empty or not finite. */
+ * training; val may be NULL, and train too where every step is given its draws.
+ * SC_ERR_INPUT if an image is empty or not finite, SC_ERR_USAGE for options that do not go
+ * together or with the network. */
 sc_status sc_training_create(sc_training **training, const sc_network_config *config,
                              const sc_options *options, const sc_image_source *train,
                              const sc_image_source *val, const sc_device *device);
@@ -52,7 +58,17 @@ sc_status sc_training_start_from(sc_training *training, const char *path);
 /* One update of batch images. SC_ERR_NUMERIC, with nothing changed, when loss or gradient is not
  * finite. */
 sc_status sc_training_step(sc_training *training);
+/* The same update with draws from outside: option batch images of crop x crop. */
+sc_status sc_training_step_given(sc_training *training, const sc_loss_batch *batch);
 sc_status sc_training_validate(sc_training *training, sc_validation *validation);
+
+/* Weights as they are (sc_network_parameters has their layout), not averaged and averaged. */
+const float *sc_training_theta(const sc_training *training);
+const float *sc_training_ema(const sc_training *training);
+/* theta and its average become these; moments and counts stay. */
+void sc_training_set_theta(sc_training *training, const float *theta);
+/* The loss that the options say. */
+sc_loss sc_training_loss_of(const sc_options *options);
 const sc_training_state *sc_training_current(const sc_training *training);
 
 /* Everything that the next step depends on, written atomically. Loading demands the same network, seed and data, and logs a warning for other options
