@@ -10,6 +10,7 @@ static const struct {
 } dtypes[] = {
     [SC_F32] = {4, "float32"}, [SC_C32] = {8, "complex64"}, [SC_U8] = {1, "uint8"},
     [SC_I32] = {4, "int32"},   [SC_BF16] = {2, "bfloat16"}, [SC_F64] = {8, "float64"},
+    [SC_I64] = {8, "int64"},
 };
 
 size_t sc_dtype_size(sc_dtype dtype) { return dtypes[dtype].size; }

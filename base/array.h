@@ -27,7 +27,7 @@ typedef float complex sc_c32;
 
 #define SC_MAX_RANK 8
 
-typedef enum { SC_F32, SC_C32, SC_U8, SC_I32, SC_BF16, SC_F64 } sc_dtype;
+typedef enum { SC_F32, SC_C32, SC_U8, SC_I32, SC_BF16, SC_F64, SC_I64 } sc_dtype;
 
 size_t sc_dtype_size(sc_dtype dtype);
 const char *sc_dtype_name(sc_dtype dtype);

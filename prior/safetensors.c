@@ -20,7 +20,8 @@ struct sc_safetensors {
 static const struct {
     const char *name;
     sc_dtype dtype;
-} dtypes[] = {{"F32", SC_F32}, {"F64", SC_F64}, {"BF16", SC_BF16}, {"U8", SC_U8}, {"I32", SC_I32}};
+} dtypes[] = {{"F32", SC_F32}, {"F64", SC_F64}, {"BF16", SC_BF16},
+              {"U8", SC_U8},   {"I32", SC_I32}, {"I64", SC_I64}};
 
 #define DTYPES (sizeof dtypes / sizeof *dtypes)
 
@@ -40,7 +41,7 @@ static sc_status read_dtype(sc_array *array, const json_t *entry)
             array->dtype = dtypes[i].dtype;
             return SC_OK;
         }
-    return sc_fail(SC_ERR_FORMAT, "dtype is %s, expected F32, F64, BF16, U8 or I32",
+    return sc_fail(SC_ERR_FORMAT, "dtype is %s, expected F32, F64, BF16, U8, I32 or I64",
                    text ? text : "missing");
 }
 

@@ -10,7 +10,7 @@
 
 typedef struct {
     const char *name;
-    sc_array array; /* a view; dtype F32, F64, BF16, U8 or I32; a dim may be 0 only when reading */
+    sc_array array; /* a view; dtype F32, F64, BF16, U8, I32 or I64; a dim may be 0 only when reading */
 } sc_safetensor;
 
 typedef struct {

@@ -91,15 +91,17 @@ static void tensors_and_texts_come_back(void **state)
     (void)state;
     float a[6] = {1, 2, 3, 4, 5, 6};
     uint8_t b[3] = {7, 8, 9};
-    const sc_safetensor tensor[2] = {{"first.weight", sc_array_view(SC_F32, 2, (int64_t[]){2, 3}, a)},
-                                 {"second", sc_array_view(SC_U8, 1, (int64_t[]){3}, b)}};
+    int64_t c[2] = {-1, (int64_t)1 << 40};
+    const sc_safetensor tensor[] = {{"first.weight", sc_array_view(SC_F32, 2, (int64_t[]){2, 3}, a)},
+                                    {"second", sc_array_view(SC_U8, 1, (int64_t[]){3}, b)},
+                                    {"third", sc_array_view(SC_I64, 1, (int64_t[]){2}, c)}};
     const sc_metadata metadata = {"note", "three \"quoted\" words\n"};
     sc_safetensors *file;
-    assert_int_equal(sc_safetensors_write(path, tensor, 2, &metadata, 1), SC_OK);
+    assert_int_equal(sc_safetensors_write(path, tensor, 3, &metadata, 1), SC_OK);
     assert_int_equal(sc_safetensors_read(&file, path, 1 << 20), SC_OK);
     assert_string_equal(sc_safetensors_metadata(file, "note"), metadata.value);
     assert_null(sc_safetensors_metadata(file, "other"));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         const sc_safetensor *found = sc_safetensors_find(file, tensor[i].name);
         assert_non_null(found);
         assert_int_equal(found->array.rank, tensor[i].array.rank);
