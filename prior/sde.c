@@ -76,3 +76,48 @@ double sc_sde_time(const sc_sde *sde, double sigma)
     double t = 2 * integral / (offset + sqrt(offset * offset + 2 * slope * integral));
     return fmin(fmax(t, 0), 1);
 }
+
+double sc_sde_prior_log_density(const sc_sde *sde, const float *x, int64_t n)
+{
+    double variance = sde->kind == SC_SDE_VE ? sde->sigma_max * sde->sigma_max : 1, sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return -(double)n / 2 * log(2 * 3.14159265358979323846 * variance) - sum / (2 * variance);
+}
+
+static double along(double first, double last, int levels, int i)
+{
+    return levels > 1 ? first + (last - first) * i / (levels - 1) : first;
+}
+
+double sc_sde_level_sigma(const sc_sde *sde, int levels, int i)
+{
+    return exp(along(log(sde->sigma_min), log(sde->sigma_max), levels, i));
+}
+
+double sc_sde_level_beta(const sc_sde *sde, int levels, int i)
+{
+    return along(sde->beta_min / levels, sde->beta_max / levels, levels, i);
+}
+
+double sc_sde_level_log_alphabar(const sc_sde *sde, int levels, int i)
+{
+    double sum = 0;
+    for (int j = 0; j <= i; j++)
+        sum += log1p(-sc_sde_level_beta(sde, levels, j));
+    return sum;
+}
+
+/* From each end to the middle, so that both ends are exact. */
+float sc_sde_grid_time(double end, int levels, int k)
+{
+    float first = 1, last = (float)end, step = (last - first) / (float)(levels > 1 ? levels - 1 : 1);
+    return k < levels / 2 ? first + step * (float)k : last - step * (float)(levels - 1 - k);
+}
+
+int sc_sde_time_level(double t, int levels) { return (int)((float)t * (float)(levels - 1)); }
+
+int sc_sde_time_label(double t, int levels)
+{
+    return (int)rintf((1 - (float)t) * (float)(levels - 1));
+}

@@ -23,4 +23,22 @@ double sc_sde_drift(const sc_sde *sde, double t);     /* f(t) */
 double sc_sde_diffusion(const sc_sde *sde, double t); /* g(t) */
 double sc_sde_time(const sc_sde *sde, double sigma);  /* t with std(t) = sigma, in [0,1] */
 
+/* log density of x (n numbers) under the prior that sampling starts from: N(0, sigma_max^2) or
+ * N(0, 1). */
+double sc_sde_prior_log_density(const sc_sde *sde, const float *x, int64_t n);
+
+/* The tables of the discretised SDE, `levels` entries (N), i from 0: sigma ascending and geometric
+ * (VE); beta linear from beta_min / N to beta_max / N (VP, sub-VP), alpha = 1 - beta, alphabar the
+ * product of alpha_0 .. alpha_i. */
+double sc_sde_level_sigma(const sc_sde *sde, int levels, int i);
+double sc_sde_level_beta(const sc_sde *sde, int levels, int i);
+double sc_sde_level_log_alphabar(const sc_sde *sde, int levels, int i); /* takes O(i) */
+
+/* The sampler's times linspace(1, end, levels) in float32, as the published code draws them up; the
+ * level of a time, trunc(t (N - 1)) in float32; and the discrete VE network's label of a time,
+ * round((1 - t)(N - 1)) in float32, half to even: 0 is the largest sigma. */
+float sc_sde_grid_time(double end, int levels, int k);
+int sc_sde_time_level(double t, int levels);
+int sc_sde_time_label(double t, int levels);
+
 #endif
