@@ -5,6 +5,18 @@
 #include <omp.h>
 #include <stdio.h>
 
+static int vector_lanes(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+        return 16;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 8;
+#endif
+    return 0;
+}
+
 sc_status sc_device_create_cpu(sc_device **device, int threads)
 {
     *device = NULL;
@@ -16,7 +28,8 @@ sc_status sc_device_create_cpu(sc_device **device, int threads)
     sc_cpu_gemm_setup();
     /* not omp_get_max_threads: that reads the environment */
     *self = (sc_device){.kernels = &sc_kernels_cpu,
-                        .threads = threads > 0 ? threads : omp_get_num_procs()};
+                        .threads = threads > 0 ? threads : omp_get_num_procs(),
+                        .lanes = vector_lanes()};
     snprintf(self->description, sizeof self->description, "CPU, %d thread%s", self->threads,
              self->threads == 1 ? "" : "s");
     *device = self;

@@ -96,9 +96,18 @@ typedef struct {
     const sc_net_kernels *net;
 } sc_kernels;
 
+/* How convolutions multiply when a network is evaluated without backward; sums are float32. */
+typedef enum {
+    SC_PRECISION_FLOAT32, /* the reference */
+    SC_PRECISION_TF32     /* 10-bit mantissas on tensor cores, where the device has them */
+} sc_precision;
+
 struct sc_device {
     const sc_kernels *kernels;
+    sc_precision precision; /* set before runs are created */
     int threads;   /* host threads for one kernel, >= 1 */
+    int lanes;     /* CPU: floats a vector of the kernels written for it: 16 AVX-512, 8 AVX2, 0
+                    * none; found by create, tests lower it */
     void *context; /* of the row: stream and handles */
     char description[96]; /* "CPU, 2 threads"; "NVIDIA H100, 79 GiB, CUDA 13.0" */
 };
