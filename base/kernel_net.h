@@ -13,6 +13,7 @@
 #define SC_BASE_KERNEL_NET_H
 
 #include "base/device.h"
+#include "base/random.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -57,8 +58,24 @@ typedef struct {
     float *weight, *bias; /* added */
 } sc_norm_gradient;
 
-typedef enum { SC_RESAMPLE_NEAREST_UP, SC_RESAMPLE_MEAN_DOWN, SC_RESAMPLE_FIR_UP,
-               SC_RESAMPLE_FIR_DOWN } sc_resample_kind;
+typedef enum { SC_RESAMPLE_NEAREST_UP, SC_RESAMPLE_MEAN_DOWN } sc_resample_kind;
+
+/* Separable filter with change of sampling (upfirdn), each axis:
+ *     y[o] = sum_a tap[taps - 1 - a] s[down o + a - pad],  s[up i] = x[i], 0 elsewhere.
+ * Factors are 1 or 2. The length of y is the caller's: positions beyond the data read zeros. */
+#define SC_FIR_TAPS 8
+typedef struct {
+    int taps, up, down, pad;
+    float tap[SC_FIR_TAPS];
+} sc_fir;
+
+/* Activations other than SiLU, which norm and linear do themselves: x > 0 passes; below it
+ * e^x - 1, 0, or x / 5. */
+typedef enum { SC_ACTIVATE_ELU, SC_ACTIVATE_RELU, SC_ACTIVATE_LEAKY } sc_activate_kind;
+
+/* Angle of frequency w at label c: 2 pi c w in double (EDM), as published in float32 and in this
+ * order ((c w) 2) pi, or c w in float32. */
+typedef enum { SC_EMBED_FOURIER, SC_EMBED_FOURIER_FLOAT, SC_EMBED_POSITIONAL } sc_embed_kind;
 
 struct sc_net_kernels {
     /* convolution; packed (packed bytes) keeps reordered weights, scratch is for any one call */
@@ -99,15 +116,38 @@ struct sc_net_kernels {
                             const float *gy, const float *x, const float *weight, int n, int in,
                             int out, int silu, int add);
 
-    /* y (n, 2 half) = [sin(a), cos(a)], a = factor * label[image] * frequency[j] */
+    /* y (n, width) = [sin(angle), cos(angle), 0 if width is odd] of width / 2 frequencies */
     void (*embed)(const sc_device *, float *y, const float *label, const float *frequency,
-                  double factor, int n, int half);
+                  sc_embed_kind, int n, int width);
 
-    /* y (n, h', w', c) from x (n, h, w, c), h' = 2 h or h / 2 */
+    /* y (n, h', w', c) from x (n, h, w, c), h' = 2 h or h / 2 rounded down */
     void (*resample_forward)(const sc_device *, float *y, const float *x, sc_resample_kind, int n,
                              int h, int w, int c);
     void (*resample_backward)(const sc_device *, float *gx, const float *gy, sc_resample_kind,
                               int n, int h, int w, int c, int add);
+
+    /* y (n, out_h, out_w, c) from x (n, h, w, c) */
+    void (*fir_forward)(const sc_device *, float *y, const float *x, const sc_fir *, int n, int h,
+                        int w, int out_h, int out_w, int c);
+    void (*fir_backward)(const sc_device *, float *gx, const float *gy, const sc_fir *, int n,
+                         int h, int w, int out_h, int out_w, int c, int add);
+
+    /* y = act(x); gx (+)= act'(x) gy */
+    void (*activate_forward)(const sc_device *, float *y, const float *x, sc_activate_kind,
+                             int64_t count);
+    void (*activate_backward)(const sc_device *, float *gx, const float *gy, const float *x,
+                              sc_activate_kind, int64_t count, int add);
+
+    /* z[r z_stride + i] (+)= x[r x_stride + i], r < rows, i < columns: channels in and out of a
+     * wider tensor */
+    void (*copy_columns)(const sc_device *, float *z, int64_t z_stride, const float *x,
+                         int64_t x_stride, int64_t rows, int64_t columns, int add);
+
+    /* z (n, count) *= 0 with probability p, 1 / (1 - p) otherwise; element e of image i uses word
+     * e % 4 of the Philox block with counter (e / 4, draw << 20 | step, key.slice, key.sample + i):
+     * dropped if the word is below p 2^32. */
+    void (*dropout)(const sc_device *, float *z, float p, sc_key key, uint32_t draw, uint32_t step,
+                    int n, int64_t count);
 
     /* z[i] = a[i] x[i] + b (+ z[i] if add) for each image i of `count` floats; a NULL: all `scale` */
     void (*affine)(const sc_device *, float *z, const float *x, const float *a, float scale,

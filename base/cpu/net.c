@@ -21,5 +21,11 @@ const sc_net_kernels sc_cpu_net = {
     .embed = sc_cpu_embed,
     .resample_forward = sc_cpu_resample_forward,
     .resample_backward = sc_cpu_resample_backward,
+    .fir_forward = sc_cpu_fir_forward,
+    .fir_backward = sc_cpu_fir_backward,
+    .activate_forward = sc_cpu_activate_forward,
+    .activate_backward = sc_cpu_activate_backward,
+    .copy_columns = sc_cpu_copy_columns,
+    .dropout = sc_cpu_dropout,
     .affine = sc_cpu_affine,
 };

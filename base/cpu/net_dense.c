@@ -1,12 +1,9 @@
-/* Elementwise and dense kernels of the network on the CPU: affine, resampling, embedding, linear.
- *
- * Resampling is separable and acts on rows of NHWC pixels. FIR [1,3,3,1] (Karras et al. 2020,
- * StyleGAN 2) has a zero boundary: up out[2i] = (x[i-1] + 3 x[i]) / 4, out[2i+1] =
- * (3 x[i] + x[i+1]) / 4; down out[i] = (x[2i-1] + 3 x[2i] + 3 x[2i+1] + x[2i+2]) / 8.
+/* Elementwise and dense kernels of the network on the CPU: affine, activation, dropout, columns,
+ * embedding, linear.
  */
 #include "base/cpu/net_internal.h"
 #include "base/cpu/net_vector.h"
-#include <math.h>
+#include "base/net_bodies.h"
 #include <string.h>
 
 #define BLOCK 16384 /* floats a unit of work */
@@ -38,130 +35,51 @@ void sc_cpu_affine(const sc_device *device, float *z, const float *x, const floa
     }
 }
 
-/* One tap of a resampling: out += weight * in over a pixel of c channels. */
-SC_CLONES static void nearest_row(float *restrict y, const float *restrict x, int w, int c)
+void sc_cpu_activate_forward(const sc_device *device, float *y, const float *x,
+                             sc_activate_kind kind, int64_t count)
 {
-    for (int j = 0; j < w; j++) {
-        memcpy(y + (int64_t)2 * j * c, x + (int64_t)j * c, sizeof *y * (size_t)c);
-        memcpy(y + (int64_t)(2 * j + 1) * c, x + (int64_t)j * c, sizeof *y * (size_t)c);
-    }
+#pragma omp parallel for schedule(static) num_threads(device->threads) if (count > BLOCK)
+    for (int64_t i = 0; i < count; i++)
+        sc_body_activate(i, y, x, (int)kind);
 }
 
-/* y (w/2, c) (+)= scale * sum over 2x2 of two rows (w, c) */
-SC_CLONES static void pool_row(float *restrict y, const float *restrict a, const float *restrict b,
-                               float scale, int w, int c, int add)
+void sc_cpu_activate_backward(const sc_device *device, float *gx, const float *gy, const float *x,
+                              sc_activate_kind kind, int64_t count, int add)
 {
-    for (int j = 0; j < w / 2; j++) {
-        const float *p = a + (int64_t)2 * j * c, *q = b + (int64_t)2 * j * c;
-        float *out = y + (int64_t)j * c;
-#pragma omp simd
-        for (int i = 0; i < c; i++) {
-            float value = scale * ((p[i] + p[c + i]) + (q[i] + q[c + i]));
-            out[i] = add ? out[i] + value : value;
-        }
-    }
+#pragma omp parallel for schedule(static) num_threads(device->threads) if (count > BLOCK)
+    for (int64_t i = 0; i < count; i++)
+        sc_body_activate_backward(i, gx, gy, x, (int)kind, add);
 }
 
-/* y (2w, c) (+)= scale * x (w, c) repeated */
-SC_CLONES static void spread_row(float *restrict y, const float *restrict x, float scale, int w,
-                                 int c, int add)
+void sc_cpu_copy_columns(const sc_device *device, float *z, int64_t z_stride, const float *x,
+                         int64_t x_stride, int64_t rows, int64_t columns, int add)
 {
-    for (int j = 0; j < w; j++)
-        for (int side = 0; side < 2; side++) {
-            const float *in = x + (int64_t)j * c;
-            float *out = y + (int64_t)(2 * j + side) * c;
-#pragma omp simd
-            for (int i = 0; i < c; i++)
-                out[i] = add ? out[i] + scale * in[i] : scale * in[i];
-        }
+#pragma omp parallel for schedule(static) num_threads(device->threads) if (rows * columns > BLOCK)
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t col = 0; col < columns; col++)
+            sc_body_copy_columns(row, col, z, z_stride, x, x_stride, add);
 }
 
-/* y[o] (+)= sum_t row weight * column weight * x, one output row of a FIR. Forward reads
- * x at positions of `taps`; the adjoint is the other direction with its own gain. */
-SC_CLONES static void fir_row(float *restrict y, const float *restrict x, int row, int h, int w,
-                              int c, int up, float gain, int add)
+void sc_cpu_dropout(const sc_device *device, float *z, float p, sc_key key, uint32_t draw,
+                    uint32_t step, int n, int64_t count)
 {
-    int out_w = up ? 2 * w : w / 2;
-    if (!add)
-        memset(y, 0, sizeof *y * (size_t)out_w * (size_t)c);
-    static const int up_tap[2][2] = {{1, 3}, {3, 1}}, down_tap[4] = {1, 3, 3, 1};
-    int taps = up ? 2 : 4;
-    for (int s = 0; s < taps; s++) {
-        int yy = up ? row / 2 - 1 + row % 2 + s : 2 * row - 1 + s;
-        if (yy < 0 || yy >= h)
-            continue;
-        int row_weight = up ? up_tap[row % 2][s] : down_tap[s];
-        for (int j = 0; j < out_w; j++)
-            for (int t = 0; t < taps; t++) {
-                int xx = up ? j / 2 - 1 + j % 2 + t : 2 * j - 1 + t;
-                if (xx < 0 || xx >= w)
-                    continue;
-                float f = gain * (float)(row_weight * (up ? up_tap[j % 2][t] : down_tap[t]));
-                const float *in = x + ((int64_t)yy * w + xx) * c;
-                float *out = y + (int64_t)j * c;
-#pragma omp simd
-                for (int i = 0; i < c; i++)
-                    out[i] += f * in[i];
-            }
-    }
-}
-
-/* The row functions of each kind, forward and backward: an adjoint of up is down, and back. */
-static void resample_rows(float *y, const float *x, sc_resample_kind kind, int row, int h, int w,
-                          int c, int backward, int add)
-{
-    int up = kind == SC_RESAMPLE_NEAREST_UP || kind == SC_RESAMPLE_FIR_UP;
-    int fir = kind == SC_RESAMPLE_FIR_UP || kind == SC_RESAMPLE_FIR_DOWN;
-    int grow = up != backward; /* this direction doubles the size */
-    int64_t in_row = (int64_t)w * c, out_row = grow ? 2 * in_row : in_row / 2;
-    float *out = y + row * out_row;
-    /* forward gains 1/16 up and 1/64 down; the adjoint keeps its forward's gain */
-    if (fir)
-        fir_row(out, x, row, h, w, c, grow, up ? 1.f / 16 : 1.f / 64, add);
-    else if (grow && !backward)
-        nearest_row(out, x + row / 2 * in_row, w, c);
-    else if (grow)
-        spread_row(out, x + row / 2 * in_row, .25f, w, c, add);
-    else
-        pool_row(out, x + 2 * row * in_row, x + (2 * row + 1) * in_row, up ? 1.f : .25f, w, c, add);
-}
-
-static void resample(const sc_device *device, float *y, const float *x, sc_resample_kind kind,
-                     int n, int h, int w, int c, int backward, int add)
-{
-    int up = kind == SC_RESAMPLE_NEAREST_UP || kind == SC_RESAMPLE_FIR_UP;
-    int rows = up != backward ? 2 * h : h / 2;
-    int64_t in = (int64_t)h * w * c, out = up != backward ? 4 * in : in / 4;
-#pragma omp parallel for schedule(static) num_threads(device->threads)
-    for (int unit = 0; unit < n * rows; unit++) {
-        int image = unit / rows;
-        resample_rows(y + image * out, x + image * in, kind, unit % rows, h, w, c, backward, add);
-    }
-}
-
-void sc_cpu_resample_forward(const sc_device *device, float *y, const float *x,
-                             sc_resample_kind kind, int n, int h, int w, int c)
-{
-    resample(device, y, x, kind, n, h, w, c, 0, 0);
-}
-
-void sc_cpu_resample_backward(const sc_device *device, float *gx, const float *gy,
-                              sc_resample_kind kind, int n, int h, int w, int c, int add)
-{
-    int up = kind == SC_RESAMPLE_NEAREST_UP || kind == SC_RESAMPLE_FIR_UP;
-    resample(device, gx, gy, kind, n, up ? 2 * h : h / 2, up ? 2 * w : w / 2, c, 1, add);
+    const sc_stream stream = {(uint32_t)key.seed, (uint32_t)(key.seed >> 32), draw << 20 | step,
+                              key.slice, key.sample};
+    const uint32_t threshold = (uint32_t)((double)p * 4294967296.0);
+    const float scale = (float)(1 / (1 - (double)p));
+    const int64_t blocks = (count + 3) / 4;
+#pragma omp parallel for schedule(static) num_threads(device->threads) if (n * count > BLOCK)
+    for (int64_t unit = 0; unit < n * blocks; unit++)
+        sc_body_dropout(unit / blocks, unit % blocks, z, count, threshold, scale, stream);
 }
 
 void sc_cpu_embed(const sc_device *device, float *y, const float *label, const float *frequency,
-                  double factor, int n, int half)
+                  sc_embed_kind kind, int n, int width)
 {
     (void)device;
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < half; j++) {
-            double angle = factor * (double)label[i] * (double)frequency[j];
-            y[(int64_t)2 * half * i + j] = (float)sin(angle);
-            y[(int64_t)2 * half * i + half + j] = (float)cos(angle);
-        }
+        for (int j = 0; j < width / 2; j++)
+            sc_body_embed(i, j, y, label, frequency, (int)kind, width);
 }
 
 /* Linear layers see vectors of a few hundred, one an image: tiles of inputs are activated once and

@@ -37,12 +37,25 @@ void sc_cpu_linear_backward(const sc_device *device, float *gx, float *gweight, 
                             const float *gy, const float *x, const float *weight, int n, int in,
                             int out, int silu, int add);
 void sc_cpu_embed(const sc_device *device, float *y, const float *label, const float *frequency,
-                  double factor, int n, int half);
+                  sc_embed_kind kind, int n, int width);
 
 void sc_cpu_resample_forward(const sc_device *device, float *y, const float *x,
                              sc_resample_kind kind, int n, int h, int w, int c);
 void sc_cpu_resample_backward(const sc_device *device, float *gx, const float *gy,
                               sc_resample_kind kind, int n, int h, int w, int c, int add);
+void sc_cpu_fir_forward(const sc_device *device, float *y, const float *x, const sc_fir *f, int n,
+                        int h, int w, int out_h, int out_w, int c);
+void sc_cpu_fir_backward(const sc_device *device, float *gx, const float *gy, const sc_fir *f,
+                         int n, int h, int w, int out_h, int out_w, int c, int add);
+
+void sc_cpu_activate_forward(const sc_device *device, float *y, const float *x,
+                             sc_activate_kind kind, int64_t count);
+void sc_cpu_activate_backward(const sc_device *device, float *gx, const float *gy, const float *x,
+                              sc_activate_kind kind, int64_t count, int add);
+void sc_cpu_copy_columns(const sc_device *device, float *z, int64_t z_stride, const float *x,
+                         int64_t x_stride, int64_t rows, int64_t columns, int add);
+void sc_cpu_dropout(const sc_device *device, float *z, float p, sc_key key, uint32_t draw,
+                    uint32_t step, int n, int64_t count);
 void sc_cpu_affine(const sc_device *device, float *z, const float *x, const float *a, float scale,
                    float b, int n, int64_t count, int add);
 

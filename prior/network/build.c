@@ -1,40 +1,25 @@
-/* The graph of NCSN++ (Song et al. 2021, appendix H; U-Net of Ho et al. 2020, blocks of Brock et
- * al. 2019) from a configuration: modules in the published order, so that module i owns
- * "all_modules.i".
- *
- * Down: res blocks, each pushed as a skip; middle; up: res blocks over [h, skip]. The
- * concatenation never exists: the norm and the shortcut read both halves.
- */
-#include "base/memory.h"
-#include "prior/network/network_internal.h"
+/* The pieces of a graph: tensors, nodes, parameters with published names. */
+#include "prior/network/build_internal.h"
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-#define INIT_LAST 1e-10 /* published init_scale 0: a block starts as the identity */
-#define INIT_NIN 0.1
-#define SKIPS_MAX 1024
-
-typedef struct {
-    sc_network *net;
-    int module; /* index of the next one */
-    int time;   /* tensor of the time embedding */
-    int skip[SKIPS_MAX], skips;
-    int channels[8];
-    float residual; /* scale of residual sums */
-} builder;
-
-static int tensor(builder *b, int level, int channels)
+int sc_build_tensor(sc_builder *b, int level, int channels)
 {
-    b->net->tensor[b->net->tensors] = (sc_tensor){level, channels, true};
+    b->net->tensor[b->net->tensors] =
+        (sc_tensor){.level = level, .channels = channels, .gradient = true};
     return b->net->tensors++;
 }
 
-static int channels_of(const builder *b, int t) { return t < 0 ? 0 : b->net->tensor[t].channels; }
-static int level_of(const builder *b, int t) { return b->net->tensor[t].level; }
+int sc_build_channels(const sc_builder *b, int t) { return t < 0 ? 0 : b->net->tensor[t].channels; }
+int sc_build_level(const sc_builder *b, int t) { return b->net->tensor[t].level; }
 
-static sc_node *node(builder *b, const sc_layer *layer, int in, int out)
+void sc_build_name(sc_builder *b, int t, int module, const char *inner)
+{
+    char *name = b->net->tensor[t].module;
+    snprintf(name, sizeof b->net->tensor[t].module, "all_modules.%d%s", module, inner);
+}
+
+static sc_node *node(sc_builder *b, const sc_layer *layer, int in, int out)
 {
     sc_node *n = &b->net->node[b->net->nodes++];
     *n = (sc_node){.layer = layer, .in = {in, SC_NONE, SC_NONE}, .out = out,
@@ -42,7 +27,7 @@ static sc_node *node(builder *b, const sc_layer *layer, int in, int out)
     return n;
 }
 
-static int parameter(builder *b, int module, const char *name, int rank, const int64_t *dim,
+static int parameter(sc_builder *b, int module, const char *name, int rank, const int64_t *dim,
                      double initial)
 {
     sc_network *net = b->net;
@@ -60,7 +45,7 @@ static int parameter(builder *b, int module, const char *name, int rank, const i
 }
 
 /* Two parameters, "<prefix><weight>" and "<prefix><bias>"; the index of the first. */
-static int pair(builder *b, int module, const char *prefix, const char *weight, const char *bias,
+static int pair(sc_builder *b, int module, const char *prefix, const char *weight, const char *bias,
                 int rank, const int64_t *dim, int64_t outputs, double initial, double initial_bias)
 {
     char name[64];
@@ -71,27 +56,33 @@ static int pair(builder *b, int module, const char *prefix, const char *weight, 
     return first;
 }
 
-static int conv_parameters(builder *b, int module, const char *prefix, int in, int out, int kernel,
-                           double initial)
+int sc_build_fourier_parameters(sc_builder *b, int module, int count)
+{
+    const int64_t dim[1] = {count};
+    return parameter(b, module, "W", 1, dim, SC_INITIAL_FOURIER);
+}
+
+int sc_build_conv_parameters(sc_builder *b, int module, const char *prefix, int in, int out,
+                             int kernel, double initial)
 {
     const int64_t dim[4] = {out, in, kernel, kernel};
     return pair(b, module, prefix, "weight", "bias", 4, dim, out, initial, SC_INITIAL_ZERO);
 }
 
-static int nin_parameters(builder *b, int module, const char *prefix, int in, int out,
-                          double initial)
+int sc_build_nin_parameters(sc_builder *b, int module, const char *prefix, int in, int out,
+                            double initial)
 {
     const int64_t dim[2] = {in, out};
     return pair(b, module, prefix, "W", "b", 2, dim, out, initial, SC_INITIAL_ZERO);
 }
 
-static int linear_parameters(builder *b, int module, const char *prefix, int in, int out)
+int sc_build_linear_parameters(sc_builder *b, int module, const char *prefix, int in, int out)
 {
     const int64_t dim[2] = {out, in};
     return pair(b, module, prefix, "weight", "bias", 2, dim, out, 1, SC_INITIAL_ZERO);
 }
 
-static int norm_parameters(builder *b, int module, const char *prefix, int channels)
+int sc_build_norm_parameters(sc_builder *b, int module, const char *prefix, int channels)
 {
     const int64_t dim[1] = {channels};
     return pair(b, module, prefix, "weight", "bias", 1, dim, channels, SC_INITIAL_ONE,
@@ -104,8 +95,71 @@ static void set_pair(sc_node *n, int first)
     n->parameter[1] = first + 1;
 }
 
-/* y (+)= scale (W x + bias); a parameter of rank 2 is a NIN. */
-static void conv_into(builder *b, int y, int x, int p, float scale, int accumulate)
+static bool swish(const sc_builder *b)
+{
+    return b->net->config.nonlinearity == SC_ACTIVATION_SWISH;
+}
+
+/* The activations that norm and linear do not do themselves. */
+static int activate(sc_builder *b, int x)
+{
+    static const int kind[] = {[SC_ACTIVATION_ELU] = SC_ACTIVATE_ELU,
+                               [SC_ACTIVATION_RELU] = SC_ACTIVATE_RELU,
+                               [SC_ACTIVATION_LRELU] = SC_ACTIVATE_LEAKY};
+    int y = sc_build_tensor(b, sc_build_level(b, x), sc_build_channels(b, x));
+    node(b, &sc_layer_activate, x, y)->activation = kind[b->net->config.nonlinearity];
+    return y;
+}
+
+int sc_build_embed(sc_builder *b, int label, int width, int p)
+{
+    int y = sc_build_tensor(b, -1, width);
+    b->net->tensor[label].gradient = b->net->tensor[y].gradient = false;
+    sc_node *n = node(b, &sc_layer_embed, label, y);
+    n->parameter[0] = p;
+    n->embed = p == SC_NONE                        ? SC_EMBED_POSITIONAL
+               : b->net->config.precondition_edm ? SC_EMBED_FOURIER
+                                                 : SC_EMBED_FOURIER_FLOAT;
+    return y;
+}
+
+int sc_build_linear(sc_builder *b, int x, int p, int active)
+{
+    if (active && !swish(b))
+        x = activate(b, x);
+    int y = sc_build_tensor(b, -1, (int)b->net->parameter[p].dim[0]);
+    sc_node *n = node(b, &sc_layer_linear, x, y);
+    n->silu = active && swish(b);
+    set_pair(n, p);
+    return y;
+}
+
+/* Channels a group: min(C / 4, 32) groups in NCSN++, a fixed number in the plain DDPM network. */
+static int groups_of(sc_builder *b, int channels)
+{
+    int groups = channels / 4 < 32 ? channels / 4 : 32;
+    if (b->net->config.norm_groups)
+        groups = b->net->config.norm_groups;
+    if (channels % groups && b->status == SC_OK)
+        b->status = sc_fail(SC_ERR_FORMAT, "network configuration: %d channels do not divide into "
+                            "%d groups", channels, groups);
+    return groups;
+}
+
+int sc_build_norm(sc_builder *b, int x0, int x1, int shift, int p, int active)
+{
+    int c = sc_build_channels(b, x0) + sc_build_channels(b, x1);
+    int y = sc_build_tensor(b, sc_build_level(b, x0), c);
+    sc_node *n = node(b, &sc_layer_norm, x0, y);
+    n->in[1] = x1;
+    n->in[2] = shift;
+    n->groups = groups_of(b, c);
+    n->silu = active && swish(b);
+    set_pair(n, p);
+    return active && !swish(b) ? activate(b, y) : y;
+}
+
+static sc_node *conv_node(sc_builder *b, int y, int x, int p, float scale)
 {
     const sc_parameter *weight = &b->net->parameter[p];
     sc_node *n = node(b, &sc_layer_conv, x, y);
@@ -114,232 +168,109 @@ static void conv_into(builder *b, int y, int x, int p, float scale, int accumula
     n->kernel = n->transposed ? 1 : (int)weight->dim[2];
     n->pad_low = n->pad_high = n->kernel / 2;
     n->scale = scale;
-    n->accumulate = accumulate;
+    return n;
 }
 
-static int conv(builder *b, int x, int p)
+void sc_build_conv_into(sc_builder *b, int y, int x, int p, float scale, int accumulate)
+{
+    conv_node(b, y, x, p, scale)->accumulate = accumulate;
+}
+
+int sc_build_conv(sc_builder *b, int x, int p)
 {
     const sc_parameter *weight = &b->net->parameter[p];
-    int y = tensor(b, level_of(b, x), (int)weight->dim[weight->rank == 2]);
-    conv_into(b, y, x, p, 1.f, 0);
+    int y = sc_build_tensor(b, sc_build_level(b, x), (int)weight->dim[weight->rank == 2]);
+    conv_node(b, y, x, p, 1.f);
     return y;
 }
 
-static int norm(builder *b, int x0, int x1, int shift, int p, int silu)
-{
-    int c = channels_of(b, x0) + channels_of(b, x1), y = tensor(b, level_of(b, x0), c);
-    sc_node *n = node(b, &sc_layer_norm, x0, y);
-    n->in[1] = x1;
-    n->in[2] = shift;
-    n->groups = c / 4 < 32 ? c / 4 : 32;
-    n->silu = silu;
-    set_pair(n, p);
-    return y;
-}
-
-static int linear(builder *b, int x, int p, int silu)
-{
-    int y = tensor(b, -1, (int)b->net->parameter[p].dim[0]);
-    sc_node *n = node(b, &sc_layer_linear, x, y);
-    n->silu = silu;
-    set_pair(n, p);
-    return y;
-}
-
-static void scale_into(builder *b, int y, int x, float scale)
-{
-    node(b, &sc_layer_scale, x, y)->scale = scale;
-}
-
-/* direction 1: half the size, one level down; -1: twice the size */
-static int resample(builder *b, int x, int direction)
-{
-    int fir = b->net->config.fir;
-    int y = tensor(b, level_of(b, x) + direction, channels_of(b, x));
-    sc_node *n = node(b, &sc_layer_resample, x, y);
-    if (direction > 0)
-        n->resample = fir ? SC_RESAMPLE_FIR_DOWN : SC_RESAMPLE_MEAN_DOWN;
-    else
-        n->resample = fir ? SC_RESAMPLE_FIR_UP : SC_RESAMPLE_NEAREST_UP;
-    return y;
-}
-
-/* The shortcut of a residual sum into y: W [x0, x1], or x0 itself when p is SC_NONE. */
-static void shortcut_into(builder *b, int y, int x0, int x1, int p)
+void sc_build_shortcut_into(sc_builder *b, int y, int x0, int x1, int p, float scale)
 {
     if (p == SC_NONE) {
         assert(x1 == SC_NONE); /* [h, skip] has more channels than either, so it is projected */
-        scale_into(b, y, x0, b->residual);
+        sc_build_scale_into(b, y, x0, scale, 0);
         return;
     }
-    conv_into(b, y, x0, p, b->residual, 0);
+    conv_node(b, y, x0, p, scale);
     if (x1 == SC_NONE)
         return;
-    conv_into(b, y, x1, p, b->residual, 1);
-    sc_node *second = &b->net->node[b->net->nodes - 1];
-    second->first_channel = channels_of(b, x0);
+    sc_node *second = conv_node(b, y, x1, p, scale);
+    second->accumulate = 1;
+    second->first_channel = sc_build_channels(b, x0);
     second->parameter[1] = SC_NONE; /* the bias is in the first half */
 }
 
-/* Residual block over [x0, x1] to `out` channels; direction as in resample, 0 none. */
-static int block(builder *b, int x0, int x1, int out, int direction)
+void sc_build_scale_into(sc_builder *b, int y, int x, float scale, int accumulate)
 {
-    int m = b->module++, in = channels_of(b, x0) + channels_of(b, x1);
-    bool biggan = b->net->config.resblock_biggan;
-    int norm_0 = norm_parameters(b, m, "GroupNorm_0.", in);
-    int conv_0 = conv_parameters(b, m, "Conv_0.", in, out, 3, 1);
-    int dense = linear_parameters(b, m, "Dense_0.", channels_of(b, b->time), out);
-    int norm_1 = norm_parameters(b, m, "GroupNorm_1.", out);
-    int conv_1 = conv_parameters(b, m, "Conv_1.", out, out, 3, INIT_LAST);
-    int shortcut = SC_NONE;
-    if (biggan && (in != out || direction))
-        shortcut = conv_parameters(b, m, "Conv_2.", in, out, 1, 1);
-    else if (in != out)
-        shortcut = nin_parameters(b, m, "NIN_0.", in, out, INIT_NIN);
-
-    int h = norm(b, x0, x1, SC_NONE, norm_0, 1);
-    if (direction) {
-        h = resample(b, h, direction);
-        x0 = resample(b, x0, direction);
-    }
-    h = conv(b, h, conv_0);
-    h = norm(b, h, SC_NONE, linear(b, b->time, dense, 1), norm_1, 1);
-    int y = tensor(b, level_of(b, h), out);
-    shortcut_into(b, y, x0, x1, shortcut);
-    conv_into(b, y, h, conv_1, b->residual, 1);
-    return y;
+    sc_node *n = node(b, &sc_layer_scale, x, y);
+    n->scale = scale;
+    n->accumulate = accumulate;
 }
 
-static int attend(builder *b, int x)
+int sc_build_attention(sc_builder *b, const int qkv[3])
 {
-    static const char *const name[4] = {"NIN_0.", "NIN_1.", "NIN_2.", "NIN_3."};
-    int m = b->module++, c = channels_of(b, x), p[4], qkv[3];
-    int first = norm_parameters(b, m, "GroupNorm_0.", c);
-    for (int i = 0; i < 4; i++)
-        p[i] = nin_parameters(b, m, name[i], c, c, i < 3 ? INIT_NIN : INIT_LAST);
-    int h = norm(b, x, SC_NONE, SC_NONE, first, 0);
-    for (int i = 0; i < 3; i++)
-        qkv[i] = conv(b, h, p[i]);
-    int mixed = tensor(b, level_of(b, x), c), y = tensor(b, level_of(b, x), c);
-    sc_node *n = node(b, &sc_layer_attention, qkv[0], mixed);
+    int y = sc_build_tensor(b, sc_build_level(b, qkv[0]), sc_build_channels(b, qkv[0]));
+    sc_node *n = node(b, &sc_layer_attention, qkv[0], y);
     n->in[1] = qkv[1];
     n->in[2] = qkv[2];
-    scale_into(b, y, x, b->residual);
-    conv_into(b, y, mixed, p[3], b->residual, 1);
     return y;
 }
 
-/* Between levels with DDPM blocks: up is nearest then a convolution, down a convolution of
- * stride 2 that pads right and below only. Without convolutions the module owns nothing. */
-static int resample_module(builder *b, int x, int direction)
+int sc_build_concat(sc_builder *b, int x0, int x1)
 {
-    int m = b->module++, c = channels_of(b, x);
-    if (!b->net->config.resamp_with_conv)
-        return resample(b, x, direction);
-    int p = conv_parameters(b, m, "Conv_0.", c, c, 3, 1);
+    int c = sc_build_channels(b, x0) + sc_build_channels(b, x1);
+    int y = sc_build_tensor(b, sc_build_level(b, x0), c);
+    node(b, &sc_layer_concat, x0, y)->in[1] = x1;
+    return y;
+}
+
+void sc_build_dropout(sc_builder *b, int x, int module)
+{
+    node(b, &sc_layer_dropout, x, x)->module = module;
+}
+
+/* FIR of x by the factors up and down; `more` samples of padding than a plain resampling has at the
+ * low end, and `margin` more on the result. */
+static int fir(sc_builder *b, int x, int level, int up, int down, int more, int margin)
+{
+    const sc_network_config *c = &b->net->config;
+    int taps = c->fir_taps, y = sc_build_tensor(b, level, sc_build_channels(b, x));
+    double sum = 0;
+    b->net->tensor[y].margin = margin;
+    sc_node *n = node(b, &sc_layer_fir, x, y);
+    n->fir = (sc_fir){.taps = taps, .up = up, .down = down, .pad = (taps - 1) / 2 + more};
+    for (int i = 0; i < taps; i++)
+        sum += c->fir_kernel[i];
+    for (int i = 0; i < taps; i++)
+        n->fir.tap[i] = (float)(up * c->fir_kernel[i] / sum);
+    return y;
+}
+
+int sc_build_resample(sc_builder *b, int x, int direction)
+{
+    int level = sc_build_level(b, x) + direction;
+    if (b->net->config.fir)
+        return direction > 0 ? fir(b, x, level, 1, 2, 0, 0) : fir(b, x, level, 2, 1, 1, 0);
+    int y = sc_build_tensor(b, level, sc_build_channels(b, x));
+    node(b, &sc_layer_resample, x, y)->resample =
+        direction > 0 ? SC_RESAMPLE_MEAN_DOWN : SC_RESAMPLE_NEAREST_UP;
+    return y;
+}
+
+/* FIR and convolution commute, so that up is the FIR on a margin of one sample a side and then the
+ * convolution without padding; the published form convolves first, with the same result. */
+void sc_build_resample_conv_into(sc_builder *b, int y, int x, int p, int direction, float scale)
+{
+    int with_fir = b->net->config.fir, level = sc_build_level(b, x);
     if (direction < 0)
-        return conv(b, resample(b, x, direction), p);
-    int y = tensor(b, level_of(b, x) + 1, c);
-    conv_into(b, y, x, p, 1.f, 0);
-    sc_node *n = &b->net->node[b->net->nodes - 1];
-    n->stride = 2;
-    n->pad_low = 0;
-    return y;
-}
-
-static int change_level(builder *b, int x, int direction)
-{
-    if (b->net->config.resblock_biggan)
-        return block(b, x, SC_NONE, channels_of(b, x), direction);
-    return resample_module(b, x, direction);
-}
-
-static void push(builder *b, int x) { b->skip[b->skips++] = x; }
-
-static void embedding(builder *b)
-{
-    const sc_network_config *c = &b->net->config;
-    b->net->label = tensor(b, -1, 1);
-    int x = tensor(b, -1, c->embedding_fourier ? 2 * c->nf : c->nf / 2 * 2);
-    b->net->tensor[b->net->label].gradient = b->net->tensor[x].gradient = false;
-    sc_node *n = node(b, &sc_layer_embed, b->net->label, x);
-    n->fourier = c->embedding_fourier;
-    if (c->embedding_fourier) {
-        const int64_t dim[1] = {c->nf};
-        n->parameter[0] = parameter(b, b->module++, "W", 1, dim, SC_INITIAL_FOURIER);
-    }
-    int first = linear_parameters(b, b->module++, "", channels_of(b, x), 4 * c->nf);
-    int second = linear_parameters(b, b->module++, "", 4 * c->nf, 4 * c->nf);
-    b->time = linear(b, linear(b, x, first, 0), second, 1);
-}
-
-static void down(builder *b)
-{
-    const sc_network_config *c = &b->net->config;
-    for (int level = 0; level < c->levels; level++) {
-        for (int i = 0; i < c->num_res_blocks; i++) {
-            int h = block(b, b->skip[b->skips - 1], SC_NONE, b->channels[level], 0);
-            push(b, c->attention[level] ? attend(b, h) : h);
-        }
-        if (level + 1 < c->levels)
-            push(b, change_level(b, b->skip[b->skips - 1], 1));
-    }
-}
-
-static int up(builder *b, int h)
-{
-    const sc_network_config *c = &b->net->config;
-    for (int level = c->levels - 1; level >= 0; level--) {
-        for (int i = 0; i <= c->num_res_blocks; i++)
-            h = block(b, h, b->skip[--b->skips], b->channels[level], 0);
-        if (c->attention[level])
-            h = attend(b, h);
-        if (level > 0)
-            h = change_level(b, h, -1);
-    }
-    return h;
-}
-
-static int middle(builder *b)
-{
-    int x = b->skip[b->skips - 1], c = channels_of(b, x);
-    int h = block(b, x, SC_NONE, c, 0);
-    if (b->net->config.attention_middle)
-        h = attend(b, h);
-    return block(b, h, SC_NONE, c, 0);
-}
-
-static void whole(builder *b)
-{
-    sc_network *net = b->net;
-    const sc_network_config *c = &net->config;
-    embedding(b);
-    net->input = tensor(b, 0, c->channels);
-    push(b, conv(b, net->input, conv_parameters(b, b->module++, "", c->channels, c->nf, 3, 1)));
-    down(b);
-    int h = up(b, middle(b));
-    h = norm(b, h, SC_NONE, SC_NONE, norm_parameters(b, b->module++, "", channels_of(b, h)), 1);
-    int last = conv_parameters(b, b->module++, "", channels_of(b, h), c->channels, 3, INIT_LAST);
-    net->output = conv(b, h, last);
-    assert(b->skips == 0);
-}
-
-sc_status sc_network_build(sc_network *net)
-{
-    sc_status status = SC_OK;
-    const sc_network_config *c = &net->config;
-    builder b = {.net = net, .residual = c->skip_rescale ? (float)sqrt(.5) : 1.f};
-    for (int i = 0; i < c->levels; i++)
-        b.channels[i] = c->nf * c->ch_mult[i];
-    /* a block makes at most 12 nodes, tensors or parameters, attention included 24 */
-    int most = 24 * (c->levels * (2 * c->num_res_blocks + 4) + 4);
-    assert(c->levels * (c->num_res_blocks + 1) + 1 < SKIPS_MAX);
-    SC_TRY(SC_ALLOC(&net->tensor, most, "network"));
-    SC_TRY(SC_ALLOC(&net->node, most, "network"));
-    SC_TRY(SC_ALLOC(&net->parameter, most, "network"));
-    SC_TRY(SC_ALLOC(&net->initial, most, "network"));
-    whole(&b);
-    assert(net->tensors <= most && net->nodes <= most && net->parameters <= most);
-cleanup:
-    return status;
+        x = with_fir ? fir(b, x, level - 1, 2, 1, 2, 2) : sc_build_resample(b, x, -1);
+    else if (with_fir)
+        x = fir(b, x, level, 1, 1, 1, 1);
+    sc_node *n = conv_node(b, y, x, p, scale);
+    if (direction > 0)
+        n->stride = 2;
+    if (with_fir)
+        n->pad_low = n->pad_high = 0;
+    else if (direction > 0)
+        n->pad_low = 0;
 }

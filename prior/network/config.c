@@ -1,20 +1,31 @@
 /* The configuration of a network: defaults, JSON, ranges. One table: a row a field. */
 #include "base/memory.h"
-#include "prior/network/network.h"
+#include "prior/network/network_internal.h"
 #include <jansson.h>
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-typedef enum { INTEGER, REAL, FLAG, LEVELS, LEVEL_FLAGS } field_type;
+typedef enum { INTEGER, REAL, FLAG, CHOICE, LEVELS, LEVEL_FLAGS, TAPS } field_type;
 
 typedef struct {
     const char *name;
     field_type type;
     size_t offset;
     double min, max;
+    const char *const *choices; /* max + 1 of them */
 } field;
 
-#define FIELD(name, type, min, max) {#name, type, offsetof(sc_network_config, name), min, max}
+static const char *const activations[] = {"swish", "elu", "relu", "lrelu"};
+static const char *const outputs[] = {"none", "output_skip", "residual"};
+static const char *const inputs[] = {"none", "input_skip", "residual"};
+static const char *const combines[] = {"sum", "cat"};
+static const char *const sdes[] = {[SC_SDE_VE] = "ve", [SC_SDE_VP] = "vp", [SC_SDE_SUBVP] = "subvp"};
+
+#define MEMBER(member) offsetof(sc_network_config, member)
+#define FIELD(name, type, min, max) {#name, type, MEMBER(name), min, max, NULL}
+#define CHOICES(name, member, list)                                                                \
+    {#name, CHOICE, MEMBER(member), 0, sizeof list / sizeof *list - 1, list}
 
 static const field table[] = {
     FIELD(channels, INTEGER, 1, 16),
@@ -24,16 +35,32 @@ static const field table[] = {
     FIELD(num_res_blocks, INTEGER, 1, 64),
     FIELD(attention, LEVEL_FLAGS, 0, 1),
     FIELD(attention_middle, FLAG, 0, 1),
+    FIELD(conditional, FLAG, 0, 1),
+    CHOICES(nonlinearity, nonlinearity, activations),
+    FIELD(norm_groups, INTEGER, 0, 1024),
     FIELD(embedding_fourier, FLAG, 0, 1),
     FIELD(fourier_scale, REAL, 1e-6, 1e6),
     FIELD(skip_rescale, FLAG, 0, 1),
-    FIELD(precondition_edm, FLAG, 0, 1),
-    FIELD(sigma_data, REAL, 1e-6, 1e6),
-    FIELD(scale_by_sigma, FLAG, 0, 1),
     FIELD(resblock_biggan, FLAG, 0, 1),
     FIELD(resamp_with_conv, FLAG, 0, 1),
     FIELD(fir, FLAG, 0, 1),
+    FIELD(fir_kernel, TAPS, -1e3, 1e3),
+    CHOICES(progressive, progressive, outputs),
+    CHOICES(progressive_input, progressive_input, inputs),
+    CHOICES(progressive_combine, progressive_combine, combines),
+    FIELD(dropout, REAL, 0, .99),
+    FIELD(init_scale, REAL, 0, 1e3),
     FIELD(centred, FLAG, 0, 1),
+    FIELD(precondition_edm, FLAG, 0, 1),
+    FIELD(sigma_data, REAL, 1e-6, 1e6),
+    CHOICES(sde, sde.kind, sdes),
+    {"sigma_min", REAL, MEMBER(sde.sigma_min), 1e-9, 1e6, NULL},
+    {"sigma_max", REAL, MEMBER(sde.sigma_max), 1e-9, 1e6, NULL},
+    {"beta_min", REAL, MEMBER(sde.beta_min), 1e-9, 1e6, NULL},
+    {"beta_max", REAL, MEMBER(sde.beta_max), 1e-9, 1e6, NULL},
+    FIELD(continuous, FLAG, 0, 1),
+    FIELD(num_scales, INTEGER, 2, 1000000),
+    FIELD(scale_by_sigma, FLAG, 0, 1),
 };
 #define FIELDS ((int)(sizeof table / sizeof *table))
 
@@ -41,8 +68,10 @@ sc_network_config sc_network_config_default(void)
 {
     return (sc_network_config){
         .channels = 2, .nf = 32, .levels = 4, .ch_mult = {1, 1, 2, 4}, .num_res_blocks = 1,
-        .embedding_fourier = 1, .fourier_scale = 1, .skip_rescale = 1, .precondition_edm = 1,
-        .sigma_data = .25, .scale_by_sigma = 1, .centred = 1,
+        .conditional = 1, .embedding_fourier = 1, .fourier_scale = 1, .skip_rescale = 1,
+        .fir_kernel = {1, 3, 3, 1}, .fir_taps = 4, .centred = 1, .precondition_edm = 1,
+        .sigma_data = .25, .sde = {SC_SDE_VE, .01, 50, .1, 20}, .continuous = 1,
+        .num_scales = 1000, .scale_by_sigma = 1,
     };
 }
 
@@ -56,7 +85,14 @@ static double *real(const sc_network_config *config, const field *f)
     return (double *)((char *)config + f->offset);
 }
 
-static bool is_list(const field *f) { return f->type == LEVELS || f->type == LEVEL_FLAGS; }
+static bool a_level_each(const field *f) { return f->type == LEVELS || f->type == LEVEL_FLAGS; }
+static bool is_real(const field *f) { return f->type == REAL || f->type == TAPS; }
+
+/* How many numbers the field has in this configuration. */
+static int count_of(const sc_network_config *config, const field *f)
+{
+    return a_level_each(f) ? config->levels : f->type == TAPS ? config->fir_taps : 1;
+}
 
 static sc_status check_range(const field *f, double value)
 {
@@ -69,50 +105,64 @@ static sc_status check_range(const field *f, double value)
 static sc_status check_fields(const sc_network_config *config)
 {
     sc_status status = SC_OK;
+    if (config->fir_taps < 2 || config->fir_taps > SC_FIR_TAPS_MAX)
+        return sc_fail(SC_ERR_FORMAT, "network configuration: fir_kernel: %d numbers, expected 2 "
+                       "to %d", config->fir_taps, SC_FIR_TAPS_MAX);
     for (int i = 0; i < FIELDS; i++) {
         const field *f = &table[i];
-        int count = is_list(f) ? config->levels : 1;
-        if (f->type == REAL)
-            SC_TRY(check_range(f, *real(config, f)));
-        for (int j = 0; j < count && f->type != REAL; j++)
-            SC_TRY(check_range(f, integers(config, f)[j]));
+        for (int j = 0; j < count_of(config, f); j++)
+            SC_TRY(check_range(f, is_real(f) ? real(config, f)[j] : integers(config, f)[j]));
     }
 cleanup:
     return status;
 }
 
-/* GroupNorm has min(C / 4, 32) groups, and C must be a multiple of that. */
-static sc_status check_groups(int channels)
+static sc_status refuse(const char *why)
 {
-    int groups = channels / 4 < 32 ? channels / 4 : 32;
-    if (channels % groups == 0)
-        return SC_OK;
-    return sc_fail(SC_ERR_FORMAT, "network configuration: %d channels do not divide into %d groups",
-                   channels, groups);
+    return sc_fail(SC_ERR_FORMAT, "network configuration: %s", why);
+}
+
+/* What the published code does not allow, or what has no meaning there. */
+static sc_status check_published(const sc_network_config *config)
+{
+    const sc_sde *sde = &config->sde;
+    if (sde->sigma_min >= sde->sigma_max || sde->beta_min >= sde->beta_max)
+        return refuse("sigma_min and beta_min must be below sigma_max and beta_max");
+    if (config->embedding_fourier && !config->continuous)
+        return refuse("embedding_fourier needs continuous labels");
+    if (sde->kind == SC_SDE_SUBVP && !config->continuous)
+        return refuse("subvp has continuous labels only");
+    if (sde->kind == SC_SDE_VE && config->continuous && config->scale_by_sigma &&
+        !config->embedding_fourier)
+        return refuse("scale_by_sigma with a positional embedding needs discrete noise levels "
+                      "(continuous 0)");
+    return SC_OK;
+}
+
+static sc_status check_fir(const sc_network_config *config)
+{
+    double sum = 0, size = 0;
+    for (int i = 0; i < config->fir_taps; i++) {
+        sum += config->fir_kernel[i];
+        size += fabs(config->fir_kernel[i]);
+    }
+    return fabs(sum) > 1e-6 * size ? SC_OK : refuse("fir_kernel: its sum must not vanish");
 }
 
 sc_status sc_network_config_check(const sc_network_config *config)
 {
     sc_status status = SC_OK;
     SC_TRY(check_fields(config));
-    int below = config->nf;
     for (int i = 0; i < config->levels; i++) {
         int c = config->nf * config->ch_mult[i];
         if (c > 8192)
             return sc_fail(SC_ERR_FORMAT, "network configuration: level %d has %d channels, "
                            "at most 8192", i, c);
-        SC_TRY(check_groups(c));
-        SC_TRY(check_groups(2 * c));
-        SC_TRY(check_groups(c + below)); /* [h, skip] across a change of level, both ways */
-        below = c;
     }
-    SC_TRY(check_groups(config->nf));
-    if (config->fir && config->resamp_with_conv && !config->resblock_biggan)
-        return sc_fail(SC_ERR_UNSUPPORTED, "network configuration: DDPM blocks with fir and "
-                       "resamp_with_conv: fused FIR convolutions are not supported");
-    if (!config->precondition_edm && config->scale_by_sigma && !config->embedding_fourier)
-        return sc_fail(SC_ERR_UNSUPPORTED, "network configuration: scale_by_sigma with a positional "
-                       "embedding needs discrete noise levels, which are not supported");
+    SC_TRY(check_fir(config));
+    if (!config->precondition_edm)
+        SC_TRY(check_published(config));
+    SC_TRY(sc_network_check_graph(config));
 cleanup:
     return status;
 }
@@ -122,7 +172,7 @@ static sc_status expected(const field *f, const char *what)
     return sc_fail(SC_ERR_FORMAT, "network configuration: %s: expected %s", f->name, what);
 }
 
-static sc_status parse_number(int *to, const field *f, const json_t *value)
+static sc_status parse_integer(int *to, const field *f, const json_t *value)
 {
     sc_status status = SC_OK;
     if (json_is_boolean(value) && (f->type == FLAG || f->type == LEVEL_FLAGS)) {
@@ -138,32 +188,61 @@ cleanup:
     return status;
 }
 
-static sc_status parse_list(int *to, const field *f, const json_t *value)
+static sc_status parse_real(double *to, const field *f, const json_t *value)
+{
+    sc_status status = SC_OK;
+    if (!json_is_number(value))
+        return expected(f, "a number");
+    SC_TRY(check_range(f, json_number_value(value)));
+    *to = json_number_value(value);
+cleanup:
+    return status;
+}
+
+static sc_status parse_choice(int *to, const field *f, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    for (int i = 0; text && i <= (int)f->max; i++)
+        if (strcmp(text, f->choices[i]) == 0) {
+            *to = i;
+            return SC_OK;
+        }
+    return sc_fail(SC_ERR_FORMAT, "network configuration: %s: expected %s, ... %s, found %.32s",
+                   f->name, f->choices[0], f->choices[(int)f->max], text ? text : "no text");
+}
+
+static sc_status parse_list(sc_network_config *config, const field *f, const json_t *value)
 {
     sc_status status = SC_OK;
     size_t count = json_array_size(value); /* 0 if it is no array */
     if (count < 1 || count > 8)
-        return expected(f, "a list of 1 to 8 integers");
-    memset(to, 0, 8 * sizeof *to);
-    for (size_t i = 0; i < count; i++)
-        SC_TRY(parse_number(&to[i], f, json_array_get(value, i)));
+        return expected(f, is_real(f) ? "a list of 1 to 8 numbers" : "a list of 1 to 8 integers");
+    if (is_real(f)) {
+        memset(config->fir_kernel, 0, sizeof config->fir_kernel);
+        config->fir_taps = (int)count;
+    } else {
+        memset(integers(config, f), 0, 8 * sizeof(int));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(value, i);
+        if (is_real(f))
+            SC_TRY(parse_real(&real(config, f)[i], f, item));
+        else
+            SC_TRY(parse_integer(&integers(config, f)[i], f, item));
+    }
 cleanup:
     return status;
 }
 
 static sc_status parse_field(sc_network_config *config, const field *f, const json_t *value)
 {
-    sc_status status = SC_OK;
-    if (is_list(f))
-        return parse_list(integers(config, f), f, value);
-    if (f->type != REAL)
-        return parse_number(integers(config, f), f, value);
-    if (!json_is_number(value))
-        return expected(f, "a number");
-    SC_TRY(check_range(f, json_number_value(value)));
-    *real(config, f) = json_number_value(value);
-cleanup:
-    return status;
+    if (a_level_each(f) || f->type == TAPS)
+        return parse_list(config, f, value);
+    if (f->type == CHOICE)
+        return parse_choice(integers(config, f), f, value);
+    if (f->type == REAL)
+        return parse_real(real(config, f), f, value);
+    return parse_integer(integers(config, f), f, value);
 }
 
 static const field *find(const char *name)
@@ -179,7 +258,7 @@ static sc_status check_lists(const json_t *root, const sc_network_config *config
 {
     for (int i = 0; i < FIELDS; i++) {
         const json_t *list = json_object_get(root, table[i].name);
-        if (is_list(&table[i]) && list && json_array_size(list) != (size_t)config->levels)
+        if (a_level_each(&table[i]) && list && json_array_size(list) != (size_t)config->levels)
             return sc_fail(SC_ERR_FORMAT, "network configuration: %s: %zu entries for %d levels",
                            table[i].name, json_array_size(list), config->levels);
     }
@@ -211,15 +290,20 @@ cleanup:
     return status;
 }
 
+static json_t *number_of(const sc_network_config *config, const field *f, int i)
+{
+    if (f->type == CHOICE)
+        return json_string(f->choices[*integers(config, f)]);
+    return is_real(f) ? json_real(real(config, f)[i]) : json_integer(integers(config, f)[i]);
+}
+
 static json_t *value_of(const sc_network_config *config, const field *f)
 {
-    if (f->type == REAL)
-        return json_real(*real(config, f));
-    if (!is_list(f))
-        return json_integer(*integers(config, f));
+    if (!a_level_each(f) && f->type != TAPS)
+        return number_of(config, f, 0);
     json_t *list = json_array();
-    for (int i = 0; i < config->levels; i++)
-        json_array_append_new(list, json_integer(integers(config, f)[i]));
+    for (int i = 0; i < count_of(config, f); i++)
+        json_array_append_new(list, number_of(config, f, i));
     return list;
 }
 

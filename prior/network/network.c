@@ -3,18 +3,34 @@
 #include "prior/network/network_internal.h"
 #include <math.h>
 
-sc_status sc_network_create(sc_network **network, const sc_network_config *config)
+static sc_status build(sc_network **network, const sc_network_config *config)
 {
     sc_status status = SC_OK;
     sc_network *net = NULL;
-    *network = NULL;
-    SC_TRY(sc_network_config_check(config));
     SC_TRY(SC_ALLOC(&net, 1, "network"));
     net->config = *config;
     SC_TRY(sc_network_build(net));
     *network = net;
     net = NULL;
 cleanup:
+    sc_network_free(net);
+    return status;
+}
+
+sc_status sc_network_create(sc_network **network, const sc_network_config *config)
+{
+    sc_status status = SC_OK;
+    *network = NULL;
+    SC_TRY(sc_network_config_check(config));
+    SC_TRY(build(network, config));
+cleanup:
+    return status;
+}
+
+sc_status sc_network_check_graph(const sc_network_config *config)
+{
+    sc_network *net = NULL;
+    sc_status status = build(&net, config);
     sc_network_free(net);
     return status;
 }

@@ -2,7 +2,8 @@
  * a list of parameters; none knows the image size. A run gives each node a step: sizes, memory,
  * plan.
  *
- * Tensors live at a level: (n, h >> level, w >> level, channels); level -1: (n, channels).
+ * Tensors live at a level: (n, h >> level, w >> level, channels); level -1: (n, channels). A margin
+ * makes both sides that much longer: what a FIR hands to the convolution fused with it.
  * Several nodes may write one tensor: the first sets it, the others add (`accumulate`). That is
  * how sums of residuals are made, in place.
  */
@@ -18,8 +19,9 @@
 #define SC_NONE (-1)
 
 typedef struct {
-    int level, channels;
+    int level, channels, margin;
     bool gradient; /* backward must know its gradient */
+    char module[48]; /* published name of the module whose output it is, "" if none */
 } sc_tensor;
 
 typedef struct sc_layer sc_layer;
@@ -35,8 +37,11 @@ typedef struct {
     int first_channel; /* of the weight's inputs that this convolution reads */
     int silu;          /* norm: after it; linear: before it */
     int groups;        /* norm */
+    int activation;    /* activate: sc_activate_kind */
     sc_resample_kind resample;
-    int fourier; /* embedding */
+    sc_fir fir;
+    int embed;  /* sc_embed_kind */
+    int module; /* dropout: index of its block, which keys its draws */
 } sc_node;
 
 /* Initial values: a positive number is the scale of variance scaling. */
@@ -51,9 +56,17 @@ struct sc_network {
     sc_parameter *parameter;
     double *initial; /* a parameter each: what sc_network_initialise draws */
     int tensors, nodes, parameters;
-    int input, label, output; /* tensors: preconditioned image, c_noise, F */
+    int input, label, output; /* tensors: what the network sees, what is embedded, F */
     int64_t theta;            /* floats */
 };
+
+#define SC_DROPOUT_BLOCKS 4096 /* more than a network has modules */
+
+typedef struct {
+    bool on;
+    sc_key key;
+    uint32_t step;
+} sc_dropout;
 
 /* A node with sizes and memory. Pointers are set once the memory is planned. */
 typedef struct {
@@ -64,6 +77,7 @@ typedef struct {
     int out_h, out_w;
     int c[SC_NODE_INPUTS], out_c;
     bool with_backward;
+    const sc_dropout *dropout; /* of the run */
     size_t state_bytes, scratch_bytes; /* lives as long as the run; lives within one call */
     double flops;                      /* forward */
     sc_conv *conv;
@@ -92,10 +106,14 @@ struct sc_layer {
 
 /* prior/network/layers/, one file each */
 extern const sc_layer sc_layer_conv, sc_layer_norm, sc_layer_attention, sc_layer_linear,
-    sc_layer_embed, sc_layer_resample, sc_layer_scale;
+    sc_layer_embed, sc_layer_resample, sc_layer_fir, sc_layer_scale, sc_layer_activate,
+    sc_layer_concat, sc_layer_dropout;
 
-/* build.c: the graph of a checked configuration. */
+/* graph.c: the graph of a configuration whose fields are in range. SC_ERR_FORMAT if some number of
+ * channels does not divide into its groups. */
 sc_status sc_network_build(sc_network *network);
+/* network.c: SC_OK if the graph can be built. */
+sc_status sc_network_check_graph(const sc_network_config *config);
 
 /* A buffer of one arena: alive from step `first` to step `last`, both included. */
 typedef struct {
@@ -111,22 +129,29 @@ struct sc_run {
     const sc_device *device;
     int n, h, w;
     bool with_backward, has_theta, has_forward;
+    sc_dropout dropout;
+    sc_run_observer observer;
+    void *observer_user;
     sc_step *step;     /* a node each */
     sc_buffer *buffer; /* values, gradients, states, and the fixed ones of run.c */
     int buffers;
     char *arena; /* device memory, as all that follows but the host's */
     size_t arena_bytes;
     float *theta, *gtheta;
-    float *image, *result;   /* x and D; in backward the gradients of x and of D */
-    float *coefficient;      /* (4, n): c_in, c_skip, c_out, c_noise */
+    float *image, *result;   /* x and result; in backward their gradients */
+    float *coefficient;      /* (4, n): in, skip, out, noise */
     float *host_coefficient; /* host (4, n) */
     float *host_gradient;    /* host: gradient of theta on its way out */
 };
 
-/* precondition.c: c_in, c_skip, c_out, c_noise of one noise level. */
+/* precondition.c: result = skip x + out F(in x, noise), where noise is what is embedded. The rules
+ * give the network's output for a label, the score at a time, the denoised image at a sigma;
+ * SC_ERR_INPUT if the network knows no such noise level. */
 typedef struct {
     double in, skip, out, noise;
 } sc_precondition;
-sc_precondition sc_precondition_at(const sc_network_config *config, double sigma);
+typedef sc_status sc_precondition_rule(sc_precondition *p, const sc_network_config *config,
+                                       double condition);
+sc_precondition_rule sc_precondition_forward, sc_precondition_score, sc_precondition_denoise;
 
 #endif

@@ -15,7 +15,7 @@
 
 /* Buffers: a value and a gradient a tensor, a state a node, then these. */
 enum { SCRATCH, THETA, GTHETA, IMAGE, RESULT, COEFFICIENT, FIXED };
-enum { C_IN, C_SKIP, C_OUT, C_NOISE, COEFFICIENTS };
+enum { IN, SKIP, OUT, NOISE, COEFFICIENTS };
 
 static int forward_time(int node) { return node + 1; }
 static int backward_time(const sc_network *net, int node) { return 2 * net->nodes + 2 - node; }
@@ -31,13 +31,16 @@ static sc_buffer *fixed(sc_run *r, int which)
 
 static void *place(const sc_run *r, const sc_buffer *b) { return b->bytes ? r->arena + b->offset : NULL; }
 
-static int size_at(int size, int level) { return level < 0 ? 1 : size >> level; }
+static int side(int size, const sc_tensor *t)
+{
+    return t->level < 0 ? 1 : (size >> t->level) + t->margin;
+}
 
 static size_t tensor_bytes(const sc_run *r, int t)
 {
     const sc_tensor *x = &r->network->tensor[t];
-    return sizeof(float) * (size_t)r->n * (size_t)size_at(r->h, x->level) *
-           (size_t)size_at(r->w, x->level) * (size_t)x->channels;
+    return sizeof(float) * (size_t)r->n * (size_t)side(r->h, x) * (size_t)side(r->w, x) *
+           (size_t)x->channels;
 }
 
 static sc_status prepare_step(sc_run *r, int i)
@@ -47,9 +50,9 @@ static sc_status prepare_step(sc_run *r, int i)
     const sc_tensor *in = &net->tensor[node->in[0]], *out = &net->tensor[node->out];
     sc_step *s = &r->step[i];
     *s = (sc_step){.network = net, .node = node, .device = r->device, .n = r->n,
-                   .h = size_at(r->h, in->level), .w = size_at(r->w, in->level),
-                   .out_h = size_at(r->h, out->level), .out_w = size_at(r->w, out->level),
-                   .out_c = out->channels, .with_backward = r->with_backward};
+                   .h = side(r->h, in), .w = side(r->w, in), .out_h = side(r->h, out),
+                   .out_w = side(r->w, out), .out_c = out->channels,
+                   .with_backward = r->with_backward, .dropout = &r->dropout};
     for (int k = 0; k < SC_NODE_INPUTS; k++)
         s->c[k] = node->in[k] == SC_NONE ? 0 : net->tensor[node->in[k]].channels;
     return node->layer->prepare ? node->layer->prepare(s) : SC_OK;
@@ -262,19 +265,33 @@ cleanup:
     return status;
 }
 
-static sc_status set_coefficients(sc_run *r, const double *sigma)
+void sc_run_set_dropout(sc_run *run, const sc_key *key, uint32_t step)
+{
+    assert(step < 1u << 20 && (!key || key->slice < 1u << 20));
+    run->dropout = (sc_dropout){0};
+    if (key)
+        run->dropout = (sc_dropout){.on = true, .key = *key, .step = step};
+}
+
+void sc_run_observe(sc_run *run, sc_run_observer observer, void *user)
+{
+    run->observer = observer;
+    run->observer_user = user;
+}
+
+static sc_status set_coefficients(sc_run *r, const double *condition, sc_precondition_rule *rule)
 {
     float *c = r->host_coefficient;
-    double factor = r->network->config.centred ? 1 : 2; /* the network sees 2 c_in x - 1 */
+    double factor = r->network->config.centred ? 1 : 2; /* the network sees 2 in x - 1 */
     for (int i = 0; i < r->n; i++) {
-        if (!(sigma[i] > 0 && sigma[i] < INFINITY))
-            return sc_fail(SC_ERR_INPUT, "network: noise level %g of image %d is not positive",
-                           sigma[i], i);
-        sc_precondition p = sc_precondition_at(&r->network->config, sigma[i]);
-        c[C_IN * r->n + i] = (float)(factor * p.in);
-        c[C_SKIP * r->n + i] = (float)p.skip;
-        c[C_OUT * r->n + i] = (float)p.out;
-        c[C_NOISE * r->n + i] = (float)p.noise;
+        sc_precondition p;
+        sc_status status = rule(&p, &r->network->config, condition[i]);
+        if (status != SC_OK)
+            return sc_context(status, "image %d", i);
+        c[IN * r->n + i] = (float)(factor * p.in);
+        c[SKIP * r->n + i] = (float)p.skip;
+        c[OUT * r->n + i] = (float)p.out;
+        c[NOISE * r->n + i] = (float)p.noise;
     }
     return r->device->kernels->upload(r->device, r->coefficient, c,
                                       sizeof *c * COEFFICIENTS * (size_t)r->n);
@@ -289,26 +306,71 @@ static void scale_images(sc_run *r, float *z, const float *x, int row, float b, 
 
 static size_t image_bytes(const sc_run *r) { return tensor_bytes(r, r->network->input); }
 
-sc_status sc_run_denoise(sc_run *r, float *d, const float *x, const double *sigma)
+static bool complete_after(const sc_network *net, int i)
+{
+    for (int j = i + 1; j < net->nodes; j++)
+        if (net->node[j].out == net->node[i].out)
+            return false;
+    return true;
+}
+
+/* Show node i's output, if a published module makes it and nothing is added to it any more. */
+static sc_status observe(sc_run *r, int i)
+{
+    sc_status status = SC_OK;
+    int t = r->network->node[i].out;
+    const sc_tensor *tensor = &r->network->tensor[t];
+    float *value = NULL;
+    if (!*tensor->module || !complete_after(r->network, i))
+        return SC_OK;
+    SC_TRY(SC_ALLOC(&value, tensor_bytes(r, t) / sizeof *value, "activation"));
+    SC_TRY(r->device->kernels->download(r->device, value, r->step[i].y, tensor_bytes(r, t)));
+    r->observer(r->observer_user, tensor->module, value, r->n, side(r->h, tensor),
+                side(r->w, tensor), tensor->channels);
+cleanup:
+    sc_free(value);
+    return status;
+}
+
+static sc_status evaluate(sc_run *r, float *result, const float *x, const double *condition,
+                          sc_precondition_rule *rule)
 {
     sc_status status = SC_OK;
     const sc_network *net = r->network;
     const sc_kernels *kernels = r->device->kernels;
     assert(r->has_theta);
-    SC_TRY(set_coefficients(r, sigma));
+    SC_TRY(set_coefficients(r, condition, rule));
     SC_TRY(kernels->upload(r->device, r->image, x, image_bytes(r)));
-    scale_images(r, place(r, value_of(r, net->input)), r->image, C_IN,
+    scale_images(r, place(r, value_of(r, net->input)), r->image, IN,
                  net->config.centred ? 0.f : -1.f, 0);
     kernels->net->affine(r->device, place(r, value_of(r, net->label)),
-                         r->coefficient + C_NOISE * r->n, NULL, 1.f, 0.f, 1, r->n, 0);
-    for (int i = 0; i < net->nodes; i++)
+                         r->coefficient + NOISE * r->n, NULL, 1.f, 0.f, 1, r->n, 0);
+    for (int i = 0; i < net->nodes; i++) {
         SC_TRY(net->node[i].layer->forward(&r->step[i]));
-    scale_images(r, r->result, r->image, C_SKIP, 0.f, 0);
-    scale_images(r, r->result, place(r, value_of(r, net->output)), C_OUT, 0.f, 1);
-    SC_TRY(kernels->download(r->device, d, r->result, image_bytes(r)));
+        if (r->observer)
+            SC_TRY(observe(r, i));
+    }
+    scale_images(r, r->result, r->image, SKIP, 0.f, 0);
+    scale_images(r, r->result, place(r, value_of(r, net->output)), OUT, 0.f, 1);
+    SC_TRY(kernels->download(r->device, result, r->result, image_bytes(r)));
     r->has_forward = true;
 cleanup:
     return status;
+}
+
+sc_status sc_run_denoise(sc_run *run, float *d, const float *x, const double *sigma)
+{
+    return evaluate(run, d, x, sigma, sc_precondition_denoise);
+}
+
+sc_status sc_run_score(sc_run *run, float *s, const float *x, const double *t)
+{
+    return evaluate(run, s, x, t, sc_precondition_score);
+}
+
+sc_status sc_run_forward(sc_run *run, float *output, const float *x, const double *label)
+{
+    return evaluate(run, output, x, label, sc_precondition_forward);
 }
 
 static sc_status backward_step(sc_run *r, int i, bool wants_x)
@@ -334,21 +396,21 @@ cleanup:
     return status;
 }
 
-sc_status sc_run_backward(sc_run *r, float *grad_theta, float *grad_x, const float *grad_d)
+sc_status sc_run_backward(sc_run *r, float *grad_theta, float *grad_x, const float *grad)
 {
     sc_status status = SC_OK;
     const sc_network *net = r->network;
     const sc_kernels *kernels = r->device->kernels;
     assert(r->with_backward && r->has_forward);
     kernels->fill(r->device, r->gtheta, 0.f, net->theta);
-    SC_TRY(kernels->upload(r->device, r->result, grad_d, image_bytes(r)));
-    scale_images(r, place(r, gradient_of(r, net->output)), r->result, C_OUT, 0.f, 0);
+    SC_TRY(kernels->upload(r->device, r->result, grad, image_bytes(r)));
+    scale_images(r, place(r, gradient_of(r, net->output)), r->result, OUT, 0.f, 0);
     for (int i = net->nodes - 1; i >= 0; i--)
         SC_TRY(backward_step(r, i, grad_x != NULL));
     SC_TRY(add_gradient(r, grad_theta));
     if (grad_x) {
-        scale_images(r, r->image, r->result, C_SKIP, 0.f, 0);
-        scale_images(r, r->image, place(r, gradient_of(r, net->input)), C_IN, 0.f, 1);
+        scale_images(r, r->image, r->result, SKIP, 0.f, 0);
+        scale_images(r, r->image, place(r, gradient_of(r, net->input)), IN, 0.f, 1);
         SC_TRY(kernels->download(r->device, grad_x, r->image, image_bytes(r)));
     }
 cleanup:

@@ -69,10 +69,22 @@ static inline naive_image naive_nin(naive_image x, const double *W, const double
 
 static inline double naive_silu(double x) { return x / (1 + exp(-x)); }
 
-static inline naive_image naive_norm(naive_image x, const double *weight, const double *bias,
-                                     int silu)
+static inline double naive_act(double x, int nonlinearity)
 {
-    int groups = x.c / 4 < 32 ? x.c / 4 : 32, size = x.c / groups, pixels = x.h * x.w;
+    switch (nonlinearity) {
+    case SC_ACTIVATION_SWISH: return naive_silu(x);
+    case SC_ACTIVATION_ELU: return x > 0 ? x : exp(x) - 1;
+    case SC_ACTIVATION_RELU: return x > 0 ? x : 0;
+    default: return x > 0 ? x : .2 * x;
+    }
+}
+
+/* groups 0: min(c / 4, 32); act: a nonlinearity, or -1 */
+static inline naive_image naive_norm_of(naive_image x, const double *weight, const double *bias,
+                                        int groups, int act)
+{
+    groups = groups ? groups : x.c / 4 < 32 ? x.c / 4 : 32;
+    int size = x.c / groups, pixels = x.h * x.w;
     naive_image y = naive_new(x.c, x.h, x.w);
     for (int g = 0; g < groups; g++) {
         const double *u = x.v + g * size * pixels;
@@ -84,10 +96,16 @@ static inline naive_image naive_norm(naive_image x, const double *weight, const 
         for (int i = 0; i < size * pixels; i++) {
             int c = g * size + i / pixels;
             double z = (u[i] - mean) / sqrt(variance + 1e-6) * weight[c] + bias[c];
-            y.v[g * size * pixels + i] = silu ? naive_silu(z) : z;
+            y.v[g * size * pixels + i] = act < 0 ? z : naive_act(z, act);
         }
     }
     return y;
+}
+
+static inline naive_image naive_norm(naive_image x, const double *weight, const double *bias,
+                                     int silu)
+{
+    return naive_norm_of(x, weight, bias, 0, silu ? SC_ACTIVATION_SWISH : -1);
 }
 
 static inline naive_image naive_attention(naive_image q, naive_image k, naive_image v)
@@ -113,23 +131,51 @@ static inline naive_image naive_attention(naive_image q, naive_image k, naive_im
     return y;
 }
 
-/* FIR by its definition: insert zeros, pad, convolve with [1,3,3,1] (sum 1, times 2 an axis on the
- * way up), keep every second sample. */
-static inline double naive_fir_sample(const naive_image *x, int c, int i, int j, int up)
+/* upfirdn by its definition: zeros after every sample, padding, true convolution with k x k, every
+ * down-th sample. */
+static inline naive_image naive_upfirdn(naive_image x, const double *k, int taps, int up, int down,
+                                        int pad0, int pad1)
 {
-    static const double k[4] = {1. / 8, 3. / 8, 3. / 8, 1. / 8};
-    double sum = 0;
-    for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 4; b++) {
-            int p = (up ? i : 2 * i) + a - (up ? 2 : 1), q = (up ? j : 2 * j) + b - (up ? 2 : 1);
-            if (up && (p % 2 || q % 2))
-                continue;
-            sum += (up ? 4 : 1) * k[a] * k[b] * naive_get(x, c, up ? p / 2 : p, up ? q / 2 : q);
-        }
-    return sum;
+    naive_image s = naive_new(x.c, up * x.h + pad0 + pad1, up * x.w + pad0 + pad1);
+    for (int c = 0; c < x.c; c++)
+        for (int i = 0; i < x.h; i++)
+            for (int j = 0; j < x.w; j++)
+                s.v[naive_at(&s, c, up * i + pad0, up * j + pad0)] = naive_get(&x, c, i, j);
+    naive_image y = naive_new(x.c, (s.h - taps) / down + 1, (s.w - taps) / down + 1);
+    for (int c = 0; c < y.c; c++)
+        for (int i = 0; i < y.h; i++)
+            for (int j = 0; j < y.w; j++)
+                for (int a = 0; a < taps; a++)
+                    for (int b = 0; b < taps; b++)
+                        y.v[naive_at(&y, c, i, j)] +=
+                            k[taps - 1 - a] * k[taps - 1 - b] *
+                            naive_get(&s, c, down * i + a, down * j + b);
+    free(s.v);
+    return y;
 }
 
-static inline naive_image naive_resample(naive_image x, int up, int fir)
+static inline int naive_half(int p) { return p < 0 ? -((1 - p) / 2) : p / 2; } /* floor */
+
+/* The kernel of a resampling: sum 1, or 2 an axis on the way up. */
+static inline void naive_kernel(double k[SC_FIR_TAPS_MAX], const sc_network_config *c, int up)
+{
+    double sum = 0;
+    for (int i = 0; i < c->fir_taps; i++)
+        sum += c->fir_kernel[i];
+    for (int i = 0; i < c->fir_taps; i++)
+        k[i] = (up ? 2 : 1) * c->fir_kernel[i] / sum;
+}
+
+static inline naive_image naive_fir_resample(naive_image x, int up, const sc_network_config *c)
+{
+    double k[SC_FIR_TAPS_MAX];
+    int p = c->fir_taps - 2;
+    naive_kernel(k, c, up);
+    return up ? naive_upfirdn(x, k, c->fir_taps, 2, 1, (p + 1) / 2 + 1, p / 2)
+              : naive_upfirdn(x, k, c->fir_taps, 1, 2, (p + 1) / 2, p / 2);
+}
+
+static inline naive_image naive_plain_resample(naive_image x, int up)
 {
     naive_image y = up ? naive_new(x.c, 2 * x.h, 2 * x.w) : naive_new(x.c, x.h / 2, x.w / 2);
     for (int c = 0; c < y.c; c++)
@@ -138,9 +184,49 @@ static inline naive_image naive_resample(naive_image x, int up, int fir)
                 double mean = 0;
                 for (int a = 0; a < 4 && !up; a++)
                     mean += naive_get(&x, c, 2 * i + a / 2, 2 * j + a % 2) / 4;
-                double plain = up ? naive_get(&x, c, i / 2, j / 2) : mean;
-                y.v[naive_at(&y, c, i, j)] = fir ? naive_fir_sample(&x, c, i, j, up) : plain;
+                y.v[naive_at(&y, c, i, j)] = up ? naive_get(&x, c, i / 2, j / 2) : mean;
             }
+    return y;
+}
+
+static inline naive_image naive_resample(naive_image x, int up, const sc_network_config *c)
+{
+    return c->fir ? naive_fir_resample(x, up, c) : naive_plain_resample(x, up);
+}
+
+/* Fused FIR and convolution, down: FIR, then stride 2 without padding. */
+static inline naive_image naive_fir_conv_down(naive_image x, const double *W, const double *bias,
+                                              int out, const sc_network_config *c)
+{
+    double k[SC_FIR_TAPS_MAX];
+    int p = c->fir_taps;
+    naive_kernel(k, c, 0);
+    naive_image u = naive_upfirdn(x, k, c->fir_taps, 1, 1, (p + 1) / 2, p / 2);
+    naive_image y = naive_conv(u, W, bias, out, 3, 2, 0, 0);
+    free(u.v);
+    return y;
+}
+
+/* Fused, up: transposed convolution of stride 2 (zeros after every sample but the last, then all
+ * positions where the kernel touches them: 2 n + 1), then FIR, then the bias. */
+static inline naive_image naive_fir_conv_up(naive_image x, const double *W, const double *bias,
+                                            int out, const sc_network_config *c)
+{
+    double k[SC_FIR_TAPS_MAX], *none = calloc((size_t)out, sizeof *none);
+    int p = c->fir_taps - 4;
+    naive_kernel(k, c, 1);
+    naive_image s = naive_new(x.c, 2 * x.h - 1, 2 * x.w - 1);
+    for (int ch = 0; ch < x.c; ch++)
+        for (int i = 0; i < x.h; i++)
+            for (int j = 0; j < x.w; j++)
+                s.v[naive_at(&s, ch, 2 * i, 2 * j)] = naive_get(&x, ch, i, j);
+    naive_image u = naive_conv(s, W, none, out, 3, 1, 2, 2);
+    naive_image y = naive_upfirdn(u, k, c->fir_taps, 1, 1, naive_half(p + 1) + 1, naive_half(p) + 1);
+    for (int i = 0; i < out * y.h * y.w; i++)
+        y.v[i] += bias[i / (y.h * y.w)];
+    free(s.v);
+    free(u.v);
+    free(none);
     return y;
 }
 
@@ -173,9 +259,11 @@ static inline void naive_linear(double *y, const double *x, const double *W, con
     }
 }
 
-static inline void naive_embedding(double *e, double label, int fourier, const double *W, int nf)
+/* width numbers; ln of the label where that is what is embedded */
+static inline void naive_embedding(double *e, double label, int fourier, const double *W, int width)
 {
-    int half = fourier ? nf : nf / 2;
+    int half = width / 2;
+    e[width - 1] = 0;
     for (int j = 0; j < half; j++) {
         double a = fourier ? 2 * M_PI * W[j] * label : label * exp(-j * log(10000.) / (half - 1));
         e[j] = sin(a);
@@ -192,6 +280,8 @@ typedef struct {
     double time[8192];
     double *made[4096];
     int count;
+    const sc_key *dropout; /* of this image; NULL: none */
+    uint32_t step;
 } naive_net;
 
 static inline naive_image naive_keep(naive_net *n, naive_image x)
@@ -215,102 +305,201 @@ static inline const double *naive_theta(const naive_net *n, int module, const ch
     abort();
 }
 
+/* A module of one weight and bias, or that of this prefix in a module. */
+static inline const double *naive_weight(const naive_net *n, int m, const char *prefix,
+                                         const char *which)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%s", prefix, which);
+    return naive_theta(n, m, name);
+}
+
+static inline naive_image naive_conv_of(naive_net *n, naive_image x, int m, const char *prefix,
+                                        int out, int k)
+{
+    return naive_keep(n, naive_conv(x, naive_weight(n, m, prefix, "weight"),
+                                    naive_weight(n, m, prefix, "bias"), out, k, 1, k / 2, k / 2));
+}
+
+static inline naive_image naive_nin_of(naive_net *n, naive_image x, int m, const char *prefix,
+                                       int out)
+{
+    return naive_keep(n, naive_nin(x, naive_weight(n, m, prefix, "W"),
+                                   naive_weight(n, m, prefix, "b"), out));
+}
+
+static inline naive_image naive_normed(naive_net *n, naive_image x, int m, const char *prefix,
+                                       int act)
+{
+    return naive_keep(n, naive_norm_of(x, naive_weight(n, m, prefix, "weight"),
+                                       naive_weight(n, m, prefix, "bias"), n->config->norm_groups,
+                                       act ? n->config->nonlinearity : -1));
+}
+
+/* Element e, counted with the channel fastest: word e % 4 of Philox block e / 4. */
+static inline void naive_drop(const naive_net *n, naive_image h, int m)
+{
+    double p = n->config->dropout;
+    const sc_key *key = n->dropout;
+    for (int e = 0; key && e < h.c * h.h * h.w; e++) {
+        uint32_t block[4], seed[2] = {(uint32_t)key->seed, (uint32_t)(key->seed >> 32)};
+        uint32_t counter[4] = {(uint32_t)e / 4, (uint32_t)SC_DRAW_DROPOUT << 20 | n->step,
+                               key->slice * 4096 + (uint32_t)m, key->sample};
+        sc_philox(block, counter, seed);
+        h.v[e % h.c * h.h * h.w + e / h.c] *= block[e % 4] < p * 4294967296. ? 0 : 1 / (1 - p);
+    }
+}
+
 static inline naive_image naive_block(naive_net *n, naive_image x, int out, int direction)
 {
     const sc_network_config *c = n->config;
     int m = n->module++, in = x.c;
     double dense[1024];
-    naive_image h = naive_keep(n, naive_norm(x, naive_theta(n, m, "GroupNorm_0.weight"),
-                                             naive_theta(n, m, "GroupNorm_0.bias"), 1));
+    naive_image h = naive_normed(n, x, m, "GroupNorm_0.", 1);
     if (direction) {
-        h = naive_keep(n, naive_resample(h, direction < 0, c->fir));
-        x = naive_keep(n, naive_resample(x, direction < 0, c->fir));
+        h = naive_keep(n, naive_resample(h, direction < 0, c));
+        x = naive_keep(n, naive_resample(x, direction < 0, c));
     }
-    h = naive_keep(n, naive_conv(h, naive_theta(n, m, "Conv_0.weight"),
-                                 naive_theta(n, m, "Conv_0.bias"), out, 3, 1, 1, 1));
-    naive_linear(dense, n->time, naive_theta(n, m, "Dense_0.weight"),
-                 naive_theta(n, m, "Dense_0.bias"), 4 * c->nf, out, 1);
-    for (int i = 0; i < out * h.h * h.w; i++)
+    h = naive_conv_of(n, h, m, "Conv_0.", out, 3);
+    double time[8192];
+    for (int i = 0; i < 4 * c->nf; i++)
+        time[i] = naive_act(n->time[i], c->nonlinearity);
+    naive_linear(dense, time, naive_theta(n, m, "Dense_0.weight"),
+                 naive_theta(n, m, "Dense_0.bias"), 4 * c->nf, out, 0);
+    for (int i = 0; i < out * h.h * h.w && c->conditional; i++)
         h.v[i] += dense[i / (h.h * h.w)];
-    h = naive_keep(n, naive_norm(h, naive_theta(n, m, "GroupNorm_1.weight"),
-                                 naive_theta(n, m, "GroupNorm_1.bias"), 1));
-    h = naive_keep(n, naive_conv(h, naive_theta(n, m, "Conv_1.weight"),
-                                 naive_theta(n, m, "Conv_1.bias"), out, 3, 1, 1, 1));
+    h = naive_normed(n, h, m, "GroupNorm_1.", 1);
+    naive_drop(n, h, m);
+    h = naive_conv_of(n, h, m, "Conv_1.", out, 3);
     if (c->resblock_biggan && (in != out || direction))
-        x = naive_keep(n, naive_conv(x, naive_theta(n, m, "Conv_2.weight"),
-                                     naive_theta(n, m, "Conv_2.bias"), out, 1, 1, 0, 0));
+        x = naive_conv_of(n, x, m, "Conv_2.", out, 1);
     else if (in != out)
-        x = naive_keep(n, naive_nin(x, naive_theta(n, m, "NIN_0.W"), naive_theta(n, m, "NIN_0.b"),
-                                    out));
+        x = naive_nin_of(n, x, m, "NIN_0.", out);
     return naive_keep(n, naive_residual(x, h, c->skip_rescale));
 }
 
 static inline naive_image naive_attend(naive_net *n, naive_image x)
 {
     int m = n->module++;
-    naive_image h = naive_keep(n, naive_norm(x, naive_theta(n, m, "GroupNorm_0.weight"),
-                                             naive_theta(n, m, "GroupNorm_0.bias"), 0)), qkv[3];
-    for (int i = 0; i < 3; i++) {
-        char W[16], b[16];
-        snprintf(W, sizeof W, "NIN_%d.W", i);
-        snprintf(b, sizeof b, "NIN_%d.b", i);
-        qkv[i] = naive_keep(n, naive_nin(h, naive_theta(n, m, W), naive_theta(n, m, b), x.c));
-    }
-    h = naive_keep(n, naive_attention(qkv[0], qkv[1], qkv[2]));
-    h = naive_keep(n, naive_nin(h, naive_theta(n, m, "NIN_3.W"), naive_theta(n, m, "NIN_3.b"), x.c));
+    naive_image h = naive_normed(n, x, m, "GroupNorm_0.", 0);
+    naive_image q = naive_nin_of(n, h, m, "NIN_0.", x.c), k = naive_nin_of(n, h, m, "NIN_1.", x.c);
+    h = naive_keep(n, naive_attention(q, k, naive_nin_of(n, h, m, "NIN_2.", x.c)));
+    h = naive_nin_of(n, h, m, "NIN_3.", x.c);
     return naive_keep(n, naive_residual(x, h, n->config->skip_rescale));
+}
+
+/* Downsample and Upsample with a convolution: module m. */
+static inline naive_image naive_resample_conv(naive_net *n, naive_image x, int m, int out,
+                                              int direction)
+{
+    const sc_network_config *c = n->config;
+    const char *prefix = c->fir ? "Conv2d_0." : "Conv_0.";
+    const double *W = naive_weight(n, m, prefix, "weight"), *b = naive_weight(n, m, prefix, "bias");
+    if (c->fir)
+        return naive_keep(n, direction > 0 ? naive_fir_conv_down(x, W, b, out, c)
+                                           : naive_fir_conv_up(x, W, b, out, c));
+    if (direction > 0)
+        return naive_keep(n, naive_conv(x, W, b, out, 3, 2, 0, 1));
+    x = naive_keep(n, naive_plain_resample(x, 1));
+    return naive_keep(n, naive_conv(x, W, b, out, 3, 1, 1, 1));
 }
 
 static inline naive_image naive_change(naive_net *n, naive_image x, int direction)
 {
-    const sc_network_config *c = n->config;
-    if (c->resblock_biggan)
+    if (n->config->resblock_biggan)
         return naive_block(n, x, x.c, direction);
     int m = n->module++;
-    if (!c->resamp_with_conv)
-        return naive_keep(n, naive_resample(x, direction < 0, c->fir));
-    const double *W = naive_theta(n, m, "Conv_0.weight"), *b = naive_theta(n, m, "Conv_0.bias");
-    if (direction > 0)
-        return naive_keep(n, naive_conv(x, W, b, x.c, 3, 2, 0, 1));
-    x = naive_keep(n, naive_resample(x, 1, 0));
-    return naive_keep(n, naive_conv(x, W, b, x.c, 3, 1, 1, 1));
+    return n->config->resamp_with_conv ? naive_resample_conv(n, x, m, x.c, direction)
+                                       : naive_keep(n, naive_resample(x, direction < 0, n->config));
 }
 
 static inline void naive_time(naive_net *n, double label)
 {
-    int nf = n->config->nf, fourier = n->config->embedding_fourier;
+    const sc_network_config *c = n->config;
+    int nf = c->nf, fourier = c->embedding_fourier, width = fourier ? 2 * nf : nf;
     double e[2048], hidden[8192];
     const double *W = fourier ? naive_theta(n, n->module++, "W") : NULL;
-    naive_embedding(e, label, fourier, W, nf);
+    if (!c->conditional)
+        return;
+    naive_embedding(e, label, fourier, W, width);
     naive_linear(hidden, e, naive_theta(n, n->module, "weight"), naive_theta(n, n->module, "bias"),
-                 fourier ? 2 * nf : nf, 4 * nf, 0);
+                 width, 4 * nf, 0);
     n->module++;
+    for (int i = 0; i < 4 * nf; i++)
+        hidden[i] = naive_act(hidden[i], c->nonlinearity);
     naive_linear(n->time, hidden, naive_theta(n, n->module, "weight"),
-                 naive_theta(n, n->module, "bias"), 4 * nf, 4 * nf, 1);
+                 naive_theta(n, n->module, "bias"), 4 * nf, 4 * nf, 0);
     n->module++;
 }
 
-/* F(x, label) */
+/* The input pyramid meets h. */
+static inline naive_image naive_pyramid_in(naive_net *n, naive_image *pyramid, naive_image h)
+{
+    const sc_network_config *c = n->config;
+    if (c->progressive_input == SC_PYRAMID_NONE)
+        return h;
+    int m = n->module++;
+    if (c->progressive_input == SC_PYRAMID_RESIDUAL) {
+        *pyramid = naive_resample_conv(n, *pyramid, m, h.c, 1);
+        return *pyramid = naive_keep(n, naive_residual(*pyramid, h, c->skip_rescale));
+    }
+    *pyramid = naive_keep(n, naive_resample(*pyramid, 0, c));
+    naive_image p = naive_conv_of(n, *pyramid, m, "Conv_0.", h.c, 1);
+    return naive_keep(n, c->progressive_combine == SC_COMBINE_CAT ? naive_concat(p, h)
+                                                                  : naive_residual(p, h, 0));
+}
+
+/* act(norm(h)) and a convolution: two modules. */
+static inline naive_image naive_head(naive_net *n, naive_image h, int out)
+{
+    h = naive_normed(n, h, n->module++, "", 1);
+    return naive_conv_of(n, h, n->module++, "", out, 3);
+}
+
+static inline naive_image naive_pyramid_out(naive_net *n, naive_image *pyramid, naive_image h,
+                                            int coarsest)
+{
+    const sc_network_config *c = n->config;
+    int residual = c->progressive == SC_PYRAMID_RESIDUAL;
+    if (c->progressive == SC_PYRAMID_NONE)
+        return h;
+    if (residual && !coarsest) {
+        *pyramid = naive_resample_conv(n, *pyramid, n->module++, h.c, -1);
+        return *pyramid = naive_keep(n, naive_residual(*pyramid, h, c->skip_rescale));
+    }
+    naive_image head = naive_head(n, h, residual ? h.c : c->channels);
+    if (!coarsest)
+        head = naive_keep(n, naive_residual(naive_keep(n, naive_resample(*pyramid, 1, c)), head, 0));
+    *pyramid = head;
+    return h;
+}
+
+static inline naive_image naive_down(naive_net *n, naive_image x, naive_image *skip, int *skips)
+{
+    const sc_network_config *c = n->config;
+    naive_image h, pyramid = x;
+    skip[(*skips)++] = naive_conv_of(n, x, n->module++, "", c->nf, 3);
+    for (int level = 0; level < c->levels; level++) {
+        for (int i = 0; i < c->num_res_blocks; i++) {
+            h = naive_block(n, skip[*skips - 1], c->nf * c->ch_mult[level], 0);
+            skip[(*skips)++] = c->attention[level] ? naive_attend(n, h) : h;
+        }
+        if (level + 1 < c->levels) {
+            h = naive_change(n, skip[*skips - 1], 1);
+            skip[(*skips)++] = naive_pyramid_in(n, &pyramid, h);
+        }
+    }
+    return skip[*skips - 1];
+}
+
+/* F(x, label), before any division by sigma */
 static inline naive_image naive_forward(naive_net *n, naive_image x, double label)
 {
     const sc_network_config *c = n->config;
-    naive_image skip[256], h;
+    naive_image skip[256], h, pyramid = {0};
     int skips = 0;
     naive_time(n, label);
-    int m = n->module++;
-    skip[skips++] = naive_keep(n, naive_conv(x, naive_theta(n, m, "weight"),
-                                             naive_theta(n, m, "bias"), c->nf, 3, 1, 1, 1));
-    for (int level = 0; level < c->levels; level++) {
-        for (int i = 0; i < c->num_res_blocks; i++) {
-            h = naive_block(n, skip[skips - 1], c->nf * c->ch_mult[level], 0);
-            skip[skips++] = c->attention[level] ? naive_attend(n, h) : h;
-        }
-        if (level + 1 < c->levels) {
-            h = naive_change(n, skip[skips - 1], 1);
-            skip[skips++] = h;
-        }
-    }
-    h = skip[skips - 1];
+    h = naive_down(n, x, skip, &skips);
     h = naive_block(n, h, h.c, 0);
     h = c->attention_middle ? naive_attend(n, h) : h;
     h = naive_block(n, h, h.c, 0);
@@ -319,41 +508,57 @@ static inline naive_image naive_forward(naive_net *n, naive_image x, double labe
             h = naive_block(n, naive_keep(n, naive_concat(h, skip[--skips])),
                             c->nf * c->ch_mult[level], 0);
         h = c->attention[level] ? naive_attend(n, h) : h;
+        h = naive_pyramid_out(n, &pyramid, h, level == c->levels - 1);
         h = level ? naive_change(n, h, -1) : h;
     }
-    m = n->module++;
-    h = naive_keep(n, naive_norm(h, naive_theta(n, m, "weight"), naive_theta(n, m, "bias"), 1));
-    m = n->module++;
-    return naive_keep(n, naive_conv(h, naive_theta(n, m, "weight"), naive_theta(n, m, "bias"),
-                                    c->channels, 3, 1, 1, 1));
+    return c->progressive == SC_PYRAMID_SKIP ? pyramid : naive_head(n, h, c->channels);
 }
 
-/* D (h, w, channels) of one image, by the published formulas of each parametrisation. */
-static inline void naive_denoise(double *d, const double *x, double sigma, int h, int w,
-                                 const sc_network *network, const double *theta)
+/* result (h, w, channels) = skip x + out F(in x, label), what the coefficients say */
+static inline void naive_evaluate(naive_net *n, double *result, const double *x, int h, int w,
+                                  double in, double label, double skip, double out)
 {
-    const sc_network_config *c = sc_network_configuration(network);
-    naive_net n = {.network = network, .theta = theta, .config = c};
-    double s = c->sigma_data, norm = sqrt(sigma * sigma + s * s);
-    double in = 1, skip = 1, out = sigma, label = log(sigma);
-    if (c->precondition_edm) {
-        in = 1 / norm, skip = s * s / (norm * norm), out = sigma * s / norm, label = log(sigma) / 4;
-    } else if (!c->scale_by_sigma) { /* variance preserving: log-snr as a function of time */
-        double bd = 19.9, bm = .1;
-        label = 999 * (sqrt(bm * bm + 2 * bd * log(1 + sigma * sigma)) - bm) / bd;
-        in = 1 / sqrt(1 + sigma * sigma), out = -sigma;
-    }
-    naive_image u = naive_keep(&n, naive_new(c->channels, h, w));
+    const sc_network_config *c = n->config;
+    naive_image u = naive_keep(n, naive_new(c->channels, h, w));
     for (int k = 0; k < c->channels; k++)
         for (int p = 0; p < h * w; p++)
             u.v[k * h * w + p] = (c->centred ? 1 : 2) * in * x[p * c->channels + k] -
                                  (c->centred ? 0 : 1);
-    naive_image f = naive_forward(&n, u, label);
+    naive_image f = naive_forward(n, u, label);
     for (int k = 0; k < c->channels; k++)
         for (int p = 0; p < h * w; p++)
-            d[p * c->channels + k] = skip * x[p * c->channels + k] + out * f.v[k * h * w + p];
-    for (int i = 0; i < n.count; i++)
-        free(n.made[i]);
+            result[p * c->channels + k] = skip * x[p * c->channels + k] + out * f.v[k * h * w + p];
+    for (int i = 0; i < n->count; i++)
+        free(n->made[i]);
+    n->count = n->module = 0;
+}
+
+/* D (h, w, channels) of one image, by the published formulas of each parametrisation whose labels
+ * are continuous. */
+static inline void naive_denoise_dropped(double *d, const double *x, double sigma, int h, int w,
+                                         const sc_network *network, const double *theta,
+                                         const sc_key *dropout, uint32_t step)
+{
+    const sc_network_config *c = sc_network_configuration(network);
+    naive_net n = {.network = network, .theta = theta, .config = c, .dropout = dropout,
+                   .step = step};
+    double s = c->sigma_data, norm = sqrt(sigma * sigma + s * s);
+    double in = 1, skip = 1, out = c->scale_by_sigma ? sigma : sigma * sigma;
+    double label = c->embedding_fourier ? log(sigma) : sigma;
+    if (c->precondition_edm) {
+        in = 1 / norm, skip = s * s / (norm * norm), out = sigma * s / norm, label = log(sigma) / 4;
+    } else if (c->sde.kind == SC_SDE_VP) { /* log-snr as a function of time */
+        double bd = 19.9, bm = .1;
+        label = 999 * (sqrt(bm * bm + 2 * bd * log(1 + sigma * sigma)) - bm) / bd;
+        in = 1 / sqrt(1 + sigma * sigma), out = -sigma;
+    }
+    naive_evaluate(&n, d, x, h, w, in, label, skip, out);
+}
+
+static inline void naive_denoise(double *d, const double *x, double sigma, int h, int w,
+                                 const sc_network *network, const double *theta)
+{
+    naive_denoise_dropped(d, x, sigma, h, w, network, theta, NULL, 0);
 }
 
 #endif

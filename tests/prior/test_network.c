@@ -219,7 +219,7 @@ static sc_network_config variant(int i)
     case 3: c.resblock_biggan = c.fir = 1; c.precondition_edm = 0; c.channels = 1; break;
     case 4: c.precondition_edm = 0; c.skip_rescale = 0; c.centred = 0; break;
     case 5: c.precondition_edm = c.scale_by_sigma = c.embedding_fourier = 0;
-            c.resamp_with_conv = 1; break;
+            c.sde.kind = SC_SDE_VP; c.resamp_with_conv = 1; break;
     case 6: c.levels = 3; c.ch_mult[2] = 3; c.num_res_blocks = 2; break;
     default: c.fir = 1; c.embedding_fourier = 0; c.attention[0] = 1; break;
     }

@@ -13,66 +13,7 @@
 #include "base/cpu/net_vector.h"
 #include "base/kernel_net.h"
 #include "base/memory.h"
-#include "naive_network.h"
-
-#define GOOD(call) assert_int_equal((call), SC_OK)
-
-static sc_device *device;
-static const sc_net_kernels *net;
-
-static int open_device(void **state)
-{
-    (void)state;
-    if (sc_device_create_cpu(&device, 2) != SC_OK)
-        return -1;
-    net = device->kernels->net;
-    return 0;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    sc_device_free(device);
-    return 0;
-}
-
-static float *noise(int64_t n, uint32_t step)
-{
-    float *x = calloc((size_t)n, sizeof *x);
-    sc_random_normal(x, n, (sc_key){.seed = 21}, SC_DRAW_TEST, step);
-    return x;
-}
-
-static double dot(const float *a, const float *b, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)a[i] * b[i];
-    return sum;
-}
-
-static void close_to(double a, double b, double scale, const char *what)
-{
-    if (!(fabs(a - b) <= scale))
-        fail_msg("%s: %.9g and %.9g differ by more than %g", what, a, b, scale);
-}
-
-/* One image (pixels, c) as the twin's (c, h, w), and back into doubles of the engine's order. */
-static naive_image to_naive(const float *x, int h, int w, int c)
-{
-    naive_image y = naive_new(c, h, w);
-    for (int k = 0; k < c; k++)
-        for (int p = 0; p < h * w; p++)
-            y.v[k * h * w + p] = x[p * c + k];
-    return y;
-}
-
-static void same_image(const float *x, naive_image y, double tolerance, const char *what)
-{
-    for (int k = 0; k < y.c; k++)
-        for (int p = 0; p < y.h * y.w; p++)
-            close_to(x[p * y.c + k], y.v[k * y.h * y.w + p], tolerance, what);
-}
+#include "kernel_fixture.h"
 
 static void exponential_is_good_to_a_part_in_a_million(void **state)
 {
@@ -341,59 +282,6 @@ static void norm_gradients_agree_with_differences(void **state)
     norm_tear_down(&f);
 }
 
-static void fir_resampling_gives_the_known_answers(void **state)
-{
-    (void)state;
-    static const double up[8] = {.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 3.};
-    static const double down[2] = {1.5, 2.875};
-    float x[16], y[64];
-    for (int i = 0; i < 16; i++)
-        x[i] = (float)((i / 4 + 1) * (i % 4 + 1));
-    net->resample_forward(device, y, x, SC_RESAMPLE_FIR_UP, 1, 4, 4, 1);
-    for (int i = 0; i < 64; i++)
-        close_to(y[i], up[i / 8] * up[i % 8], 1e-6, "up");
-    net->resample_forward(device, y, x, SC_RESAMPLE_FIR_DOWN, 1, 4, 4, 1);
-    for (int i = 0; i < 4; i++)
-        close_to(y[i], down[i / 2] * down[i % 2], 1e-6, "down");
-}
-
-static void resampling_has_exact_adjoints(void **state)
-{
-    (void)state;
-    enum { N = 2, H = 6, W = 10, C = 5 };
-    for (int kind = 0; kind < 4; kind++) {
-        int up = kind == SC_RESAMPLE_NEAREST_UP || kind == SC_RESAMPLE_FIR_UP;
-        int in = N * H * W * C, out = up ? 4 * in : in / 4;
-        float *x = noise(in, 60), *y = noise(out, 61), *g = noise(out, 62), *gx = noise(in, 63);
-        float *old = noise(in, 63);
-        net->resample_forward(device, y, x, (sc_resample_kind)kind, N, H, W, C);
-        double value = dot(y, g, out), scale = 1e-5 * sqrt(dot(y, y, out) * dot(g, g, out));
-        net->resample_backward(device, gx, g, (sc_resample_kind)kind, N, H, W, C, 1);
-        close_to(dot(gx, x, in) - dot(old, x, in), value, scale, "added");
-        net->resample_backward(device, gx, g, (sc_resample_kind)kind, N, H, W, C, 0);
-        close_to(dot(gx, x, in), value, scale, "written");
-        free(x), free(y), free(g), free(gx), free(old);
-    }
-}
-
-static void embeddings_give_the_known_answers(void **state)
-{
-    (void)state;
-    static const double known[8] = {-.544021111, .447670835, .02154268, .001,
-                                    -.839071529, .894198425, .99976793, .9999995};
-    float frequency[4], y[8], label = 10;
-    for (int j = 0; j < 4; j++)
-        frequency[j] = (float)exp(-j * log(10000.) / 3);
-    net->embed(device, y, &label, frequency, 1, 1, 4);
-    for (int i = 0; i < 8; i++)
-        close_to(y[i], known[i], 1e-6, "positional");
-    float w = 1.5f;
-    label = (float)log(2);
-    net->embed(device, y, &label, &w, 2 * M_PI, 1, 1);
-    close_to(y[0], .246990176, 1e-6, "sine");
-    close_to(y[1], .969017984, 1e-6, "cosine");
-}
-
 /* 117 pixels: two blocks of rows, the second short. */
 enum { AH = 9, AW = 13, AC = 12, AN = 2, ASIZE = AH * AW * AC };
 
@@ -489,9 +377,6 @@ int main(void)
         cmocka_unit_test(convolution_has_exact_adjoints),
         cmocka_unit_test(norm_spans_both_inputs_and_the_shift),
         cmocka_unit_test(norm_gradients_agree_with_differences),
-        cmocka_unit_test(fir_resampling_gives_the_known_answers),
-        cmocka_unit_test(resampling_has_exact_adjoints),
-        cmocka_unit_test(embeddings_give_the_known_answers),
         cmocka_unit_test(attention_agrees_with_its_definition_and_differences),
         cmocka_unit_test(linear_agrees_with_its_definition_and_adjoint),
     };

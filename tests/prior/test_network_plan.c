@@ -145,7 +145,15 @@ static void bad_configurations_are_refused_by_name(void **state)
         {"{\"sigma_data\": true}", "sigma_data: expected a number"},
         {"{\"nf\": 33}", "channels do not divide"},
         {"{\"nf\": 1024, \"ch_mult\": [1, 1, 64, 64]}", "at most 8192"},
-        {"{\"fir\": 1, \"resamp_with_conv\": 1}", "fused FIR"},
+        {"{\"norm_groups\": 24}", "32 channels do not divide into 24 groups"},
+        {"{\"progressive\": \"input_skip\"}", "progressive: expected none"},
+        {"{\"progressive\": 1}", "progressive: expected none"},
+        {"{\"fir_kernel\": [1]}", "fir_kernel: 1 numbers"},
+        {"{\"fir_kernel\": [1, -1]}", "must not vanish"},
+        {"{\"fir_kernel\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}", "fir_kernel: expected a list"},
+        {"{\"dropout\": 1}", "dropout: 1 is not in 0..0.99"},
+        {"{\"precondition_edm\": 0, \"continuous\": 0}", "continuous labels"},
+        {"{\"precondition_edm\": 0, \"sigma_min\": 60}", "sigma_min"},
         {"{\"embedding_fourier\": 0, \"precondition_edm\": 0}", "discrete noise levels"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

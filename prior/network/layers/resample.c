@@ -1,4 +1,4 @@
-/* Twice or half the size: nearest and mean, or FIR. */
+/* Twice or half the size: nearest and mean. */
 #include "prior/network/network_internal.h"
 
 static sc_status forward(const sc_step *s)
@@ -10,8 +10,9 @@ static sc_status forward(const sc_step *s)
 
 static sc_status backward(const sc_step *s)
 {
-    s->device->kernels->net->resample_backward(s->device, s->gx[0], s->gy, s->node->resample, s->n,
-                                               s->h, s->w, s->c[0], s->add[0]);
+    if (s->gx[0])
+        s->device->kernels->net->resample_backward(s->device, s->gx[0], s->gy, s->node->resample,
+                                                   s->n, s->h, s->w, s->c[0], s->add[0]);
     return SC_OK;
 }
 
