@@ -23,6 +23,7 @@ int sc_command_info(int argc, char **argv);
 int sc_command_check(int argc, char **argv);
 int sc_command_train(int argc, char **argv);
 int sc_command_sample(int argc, char **argv);
+int sc_command_import(int argc, char **argv);
 
 /* Options that every command takes; an argp child whose input is a sc_cli. */
 typedef struct {

@@ -13,6 +13,7 @@ const sc_command sc_commands[] = {
     {"check", "say what would go wrong with a scan", sc_command_check},
     {"train", "train a prior on images", sc_command_train},
     {"sample", "draw images from a prior", sc_command_sample},
+    {"import", "make a prior of a published PyTorch checkpoint", sc_command_import},
     {0},
 };
 

@@ -19,7 +19,7 @@ typedef struct {
     list ch_mult, attn_resolutions, fir_kernel;
     bool conditional, resamp_with_conv, fir, skip_rescale, scale_by_sigma;
     bool centered, continuous, reduce_mean, likelihood_weighting;
-    double dropout, fourier_scale, ema_rate, sigma_min, sigma_max, beta_min, beta_max;
+    double dropout, init_scale, fourier_scale, ema_rate, sigma_min, sigma_max, beta_min, beta_max;
 } published;
 
 enum { NCSNPP, DDPM };
@@ -61,7 +61,7 @@ static const key_row rows[] = {
     ROW("model", scale_by_sigma, FLAG, NEEDED, 0, 0),
     ROW("model", conditional, FLAG, OPTIONAL, 0, 0),
     ROW("model", resamp_with_conv, FLAG, OPTIONAL, 0, 0),
-    ROW("model", dropout, REAL, OPTIONAL, 0, .999),
+    ROW("model", dropout, REAL, OPTIONAL, 0, .99),
     ONE_OF("model", nonlinearity, OPTIONAL, "swish|elu|relu|lrelu"),
     ONE_OF("model", embedding_type, NEEDED_NCSNPP, "fourier|positional"),
     ROW("model", fourier_scale, REAL, OPTIONAL_NCSNPP, 1e-6, 1e6),
@@ -72,17 +72,16 @@ static const key_row rows[] = {
     ONE_OF("model", progressive, NEEDED_NCSNPP, "none|output_skip|residual"),
     ONE_OF("model", progressive_input, NEEDED_NCSNPP, "none|input_skip|residual"),
     ONE_OF("model", progressive_combine, OPTIONAL_NCSNPP, "sum|cat"),
+    ROW("model", init_scale, REAL, OPTIONAL, 0, 1000),
     ROW("model", ema_rate, REAL, OPTIONAL, 0, 1),
     ROW("model", num_scales, WHOLE, OPTIONAL, 2, 100000),
     ROW("model", sigma_min, REAL, OPTIONAL, 1e-9, 1e6),
     ROW("model", sigma_max, REAL, OPTIONAL, 1e-9, 1e6),
     ROW("model", beta_min, REAL, OPTIONAL, 1e-9, 1e6),
     ROW("model", beta_max, REAL, OPTIONAL, 1e-9, 1e6),
-    UNREAD("model", init_scale), /* of the start of training */
-    UNREAD("model", normalization), /* these four are read nowhere by these two networks */
+    UNREAD("model", normalization), /* these are read nowhere by these two networks */
     UNREAD("model", attention_type),
     UNREAD("model", conv_size),
-    UNREAD("model", sigma_begin),
     ROW("data", image_size, WHOLE, NEEDED, 1, 65536),
     ROW("data", num_channels, WHOLE, NEEDED, 1, 16),
     ROW("data", centered, FLAG, NEEDED, 0, 0),
@@ -202,28 +201,25 @@ cleanup:
     return section ? sc_context(status, "%s", name) : status;
 }
 
+/* What the network's own check (sc_network_config_check) would say in other words than the file's. */
 static sc_status check(const published *p)
 {
-    static const int64_t fir[4] = {1, 3, 3, 1};
-    if (p->fir && (p->fir_kernel.count != 4 || memcmp(p->fir_kernel.value, fir, sizeof fir) != 0))
-        return sc_fail(SC_ERR_UNSUPPORTED, "model: key 'fir_kernel': only [1, 3, 3, 1] is supported");
-    if (!p->conditional)
-        return sc_fail(SC_ERR_UNSUPPORTED, "model: key 'conditional': a network without noise "
-                       "conditioning is not supported, expected true");
-    if (p->nonlinearity != 0)
-        return sc_fail(SC_ERR_UNSUPPORTED, "model: key 'nonlinearity': only swish is supported");
-    if (p->ch_mult.count < 1 || p->ch_mult.count > 8)
-        return sc_fail(SC_ERR_FORMAT, "model: key 'ch_mult': expected 1 to 8 entries, found %lld",
-                       (long long)p->ch_mult.count);
+    const list *lists[] = {&p->ch_mult, &p->fir_kernel};
+    static const char *const names[] = {"ch_mult", "fir_kernel"};
+    for (int i = 0; i < 2; i++)
+        if (lists[i]->count < 1 || lists[i]->count > 8)
+            return sc_fail(SC_ERR_FORMAT, "model: key '%s': expected 1 to 8 entries, found %lld",
+                           names[i], (long long)lists[i]->count);
     if (!(p->sigma_min < p->sigma_max) || !(p->beta_min < p->beta_max))
         return sc_fail(SC_ERR_FORMAT, "model: expected sigma_min < sigma_max and beta_min < "
                        "beta_max, found %g, %g and %g, %g", p->sigma_min, p->sigma_max,
                        p->beta_min, p->beta_max);
-    if (p->embedding_type == FOURIER && !p->continuous)
-        return sc_fail(SC_ERR_FORMAT, "training: key 'continuous': the fourier embedding needs "
-                       "true, found false");
-    if (p->sde == SC_SDE_SUBVP && !p->continuous)
-        return sc_fail(SC_ERR_FORMAT, "training: key 'continuous': subvpsde needs true, found false");
+    if (!p->continuous && p->embedding_type == FOURIER)
+        return sc_fail(SC_ERR_FORMAT, "training: key 'continuous': expected true with the fourier "
+                       "embedding, found false");
+    if (!p->continuous && p->sde == SC_SDE_SUBVP)
+        return sc_fail(SC_ERR_FORMAT, "training: key 'continuous': expected true with subvpsde, "
+                       "found false");
     return SC_OK;
 }
 
@@ -236,38 +232,53 @@ static bool attends(const published *p, int level)
     return false;
 }
 
+static void set_levels(sc_network_config *n, const published *p)
+{
+    n->levels = (int)p->ch_mult.count;
+    for (int i = 0; i < n->levels; i++) {
+        n->ch_mult[i] = (int)p->ch_mult.value[i];
+        n->attention[i] = attends(p, i);
+    }
+    n->attention_middle = 1;
+}
+
+/* The plain ddpm class has positional embedding, its own blocks and 32 groups, no pyramids. */
+static void set_family(sc_network_config *n, const published *p)
+{
+    n->norm_groups = p->name == DDPM ? 32 : 0;
+    n->skip_rescale = p->name == NCSNPP && p->skip_rescale;
+    n->embedding_fourier = p->embedding_type == FOURIER;
+    n->fourier_scale = p->fourier_scale;
+    n->resblock_biggan = p->resblock_type == BIGGAN;
+    n->fir = p->fir;
+    n->fir_taps = (int)p->fir_kernel.count;
+    for (int i = 0; i < n->fir_taps; i++)
+        n->fir_kernel[i] = (double)p->fir_kernel.value[i];
+    n->progressive = (int)p->progressive;
+    n->progressive_input = (int)p->progressive_input;
+    n->progressive_combine = (int)p->progressive_combine;
+}
+
 static sc_network_config network_of(const published *p)
 {
     sc_network_config n = sc_network_config_default();
     n.channels = (int)p->num_channels;
     n.nf = (int)p->nf;
-    n.levels = (int)p->ch_mult.count;
-    for (int i = 0; i < n.levels; i++) {
-        n.ch_mult[i] = (int)p->ch_mult.value[i];
-        n.attention[i] = attends(p, i);
-    }
     n.num_res_blocks = (int)p->num_res_blocks;
-    n.attention_middle = 1;
-    n.embedding_fourier = p->embedding_type == FOURIER;
-    n.fourier_scale = p->fourier_scale;
-    n.skip_rescale = p->name == NCSNPP && p->skip_rescale;
-    n.precondition_edm = 0;
-    n.scale_by_sigma = p->scale_by_sigma;
-    n.resblock_biggan = p->resblock_type == BIGGAN;
+    n.conditional = p->conditional;
+    n.nonlinearity = (int)p->nonlinearity;
     n.resamp_with_conv = p->resamp_with_conv;
-    n.fir = p->fir;
+    n.dropout = p->dropout;
+    n.init_scale = p->init_scale;
     n.centred = p->centered;
+    n.precondition_edm = 0;
+    n.sde = (sc_sde){(sc_sde_kind)p->sde, p->sigma_min, p->sigma_max, p->beta_min, p->beta_max};
+    n.continuous = p->continuous;
+    n.num_scales = (int)p->num_scales;
+    n.scale_by_sigma = p->scale_by_sigma;
+    set_levels(&n, p);
+    set_family(&n, p);
     return n;
-}
-
-static sc_sde sde_of(const published *p)
-{
-    sc_sde sde = {.kind = (sc_sde_kind)p->sde};
-    if (sde.kind == SC_SDE_VE)
-        sde.sigma_min = p->sigma_min, sde.sigma_max = p->sigma_max;
-    else
-        sde.beta_min = p->beta_min, sde.beta_max = p->beta_max;
-    return sde;
 }
 
 sc_status sc_score_sde_config_parse(sc_score_sde_config *config, const char *text, size_t bytes,
@@ -286,7 +297,7 @@ sc_status sc_score_sde_config_parse(sc_score_sde_config *config, const char *tex
     network = network_of(&p);
     SC_TRY(sc_network_config_check(&network));
     *config = (sc_score_sde_config){
-        .network = network, .sde = sde_of(&p), .num_scales = (int)p.num_scales,
+        .network = network, .sde = network.sde, .num_scales = (int)p.num_scales,
         .image_size = (int)p.image_size, .continuous = p.continuous, .reduce_mean = p.reduce_mean,
         .likelihood_weighting = p.likelihood_weighting, .ema_rate = p.ema_rate};
 cleanup:
