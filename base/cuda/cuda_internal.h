@@ -18,10 +18,11 @@
 typedef struct {
     cudaStream_t stream;
     cublasHandle_t blas;
+    struct cudnnContext *dnn; /* cuDNN's handle, once a network needs it */
     double *partial; /* (SC_CUDA_PARTIALS) on the device */
     double *sums;    /* the same on the host */
     pthread_mutex_t reduction; /* partial and sums: one caller at a time */
-    pthread_mutex_t library;   /* cuBLAS and cuFFT likewise */
+    pthread_mutex_t library;   /* cuBLAS, cuFFT and cuDNN likewise */
     pthread_mutex_t lock;      /* failed and reason */
     atomic_bool failed;
     char reason[160];
@@ -52,6 +53,18 @@ void sc_cuda_fft_free(sc_fft *fft);
 void sc_cuda_sgemm(const sc_device *device, float *c, const float *a, const float *b, int64_t m,
                    int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha,
                    float beta);
+
+/* The network's table and its cuDNN handle; without cuDNN the table is declined. */
+#ifdef SC_HAVE_CUDNN
+extern const sc_net_kernels sc_cuda_net;
+#define SC_CUDA_NET &sc_cuda_net
+#define SC_CUDA_NET_REFUSAL ""
+void sc_cuda_dnn_close(sc_cuda_context *cuda);
+#else
+#define SC_CUDA_NET NULL
+#define SC_CUDA_NET_REFUSAL ", no networks: built without cuDNN"
+static inline void sc_cuda_dnn_close(sc_cuda_context *cuda) { (void)cuda; }
+#endif
 
 #include "base/cuda/launch_list_internal.h"
 

@@ -149,6 +149,7 @@ static void destroy(sc_device *device)
         return;
     if (cuda->partial)
         (void)cudaFree(cuda->partial);
+    sc_cuda_dnn_close(cuda);
     if (cuda->blas)
         (void)cublasDestroy(cuda->blas);
     if (cuda->stream)
@@ -175,7 +176,7 @@ static const sc_kernels kernels = {
     .fft_plain = sc_cuda_fft_plain,
     .fft_free = sc_cuda_fft_free,
     .sgemm = sc_cuda_sgemm,
-    .net = NULL,
+    .net = SC_CUDA_NET,
 };
 
 static sc_status refuse(cudaError_t error, const char *what)
@@ -203,9 +204,9 @@ static void describe(sc_device *device)
     int version = 0;
     (void)cudaDriverGetVersion(&version);
     if (cudaGetDeviceProperties(&facts, 0) == cudaSuccess)
-        snprintf(device->description, sizeof device->description, "%.60s, %.0f GiB, CUDA %d.%d",
+        snprintf(device->description, sizeof device->description, "%.40s, %.0f GiB, CUDA %d.%d%s",
                  facts.name, (double)facts.totalGlobalMem / (1 << 30), version / 1000,
-                 version % 1000 / 10);
+                 version % 1000 / 10, SC_CUDA_NET_REFUSAL);
 }
 
 sc_status sc_cuda_open(sc_device *device)

@@ -77,5 +77,72 @@ static inline unsigned sc_cuda_grid(int64_t n)
                                                                             SC_LIST arguments);    \
     }
 
-#endif
+/* Indices in 32 bits where they fit: a 64-bit division costs more than most bodies. */
+#define SC_NET(name, pointers)                                                                     \
+    static __global__ void kernel_net_##name(int64_t rows, int64_t columns, sc_net_##name k)       \
+    {                                                                                              \
+        if (rows * columns < ((int64_t)1 << 30)) {                                                 \
+            const uint32_t n = (uint32_t)(rows * columns), width = (uint32_t)columns;              \
+            for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < n;                        \
+                 i += gridDim.x * blockDim.x)                                                      \
+                sc_body_net_##name(i / width, i % width, k);                                       \
+        } else {                                                                                   \
+            SC_CUDA_STRIDES(i, rows *columns)                                                      \
+            sc_body_net_##name(i / columns, i % columns, k);                                       \
+        }                                                                                          \
+    }                                                                                              \
+    void sc_cuda_launch_net_##name(cudaStream_t stream, int64_t rows, int64_t columns,             \
+                                   sc_net_##name k)                                                \
+    {                                                                                              \
+        if (rows * columns > 0)                                                                    \
+            kernel_net_##name<<<sc_cuda_grid(rows *columns), SC_CUDA_THREADS, 0, stream>>>(        \
+                rows, columns, k);                                                                 \
+    }
+
+/* One block a row, in strides of the grid; lanes add as a tree, as in reductions. */
+template <typename T, typename F>
+static __device__ T sc_cuda_tree(T *lane, T value, F combine)
+{
+    const int l = (int)threadIdx.x;
+    lane[l] = value;
+    for (int width = SC_REDUCE_LANES / 2; width > 0; width /= 2) {
+        __syncthreads();
+        if (l < width)
+            lane[l] = combine(lane[l], lane[l + width]);
+    }
+    __syncthreads();
+    T all = lane[0];
+    __syncthreads(); /* nobody may write lanes before all have read */
+    return all;
+}
+
+#define SC_NET_ROWS(name, pointers, peak)                                                          \
+    static __global__ void kernel_net_##name(int64_t rows, int64_t columns, sc_net_##name k)       \
+    {                                                                                              \
+        __shared__ double lane[SC_REDUCE_LANES];                                                   \
+        for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {                             \
+            float m = 0;                                                                           \
+            double s = 0;                                                                          \
+            if (peak) {                                                                            \
+                m = -INFINITY;                                                                     \
+                for (int64_t j = threadIdx.x; j < columns; j += SC_REDUCE_LANES)                   \
+                    m = fmaxf(m, sc_peak_##name(row, j, k));                                       \
+                m = sc_cuda_tree((float *)lane, m, [](float a, float b) { return fmaxf(a, b); });  \
+            }                                                                                      \
+            for (int64_t j = threadIdx.x; j < columns; j += SC_REDUCE_LANES)                       \
+                s += sc_term_##name(row, j, m, k);                                                 \
+            s = sc_cuda_tree(lane, s, [](double a, double b) { return a + b; });                   \
+            for (int64_t j = threadIdx.x; j < columns; j += SC_REDUCE_LANES)                       \
+                sc_finish_##name(row, j, m, s, k);                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    void sc_cuda_launch_net_##name(cudaStream_t stream, int64_t rows, int64_t columns,             \
+                                   sc_net_##name k)                                                \
+    {                                                                                              \
+        if (rows > 0 && columns > 0)                                                               \
+            kernel_net_##name<<<(unsigned)(rows < 65536 ? rows : 65536), SC_REDUCE_LANES, 0,       \
+                                stream>>>(rows, columns, k);                                       \
+    }
+
+#endif /* SC_CUDA_LAUNCH */
 #endif

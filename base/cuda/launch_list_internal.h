@@ -5,6 +5,7 @@
 #define SC_BASE_CUDA_LAUNCH_LIST_INTERNAL_H
 
 #include "base/kernel_bodies.h"
+#include "base/net_indexed_internal.h"
 #include <cuda_runtime_api.h>
 
 #ifdef __cplusplus
@@ -24,6 +25,13 @@ extern "C" {
     void sc_cuda_launch_##name(cudaStream_t stream, double *partial, int64_t first,                \
                                int64_t blocks, int64_t count, SC_LIST parameters);
 #include "base/kernel_list.h"
+
+/* Network kernels: their arguments are one struct. */
+#define SC_NET(name, pointers)                                                                     \
+    void sc_cuda_launch_net_##name(cudaStream_t stream, int64_t rows, int64_t columns,             \
+                                   sc_net_##name k);
+#define SC_NET_ROWS(name, pointers, peak) SC_NET(name, pointers)
+#include "base/net_list_internal.h"
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
 /* Label gpu: every kernel on a real GPU against the CPU row. Skipped (77) where there is none. */
+#include "net_rows.h"
 #include "row_compare.h"
 #include <stdio.h>
 
@@ -8,6 +9,16 @@ static void every_kernel_equals_the_cpu_row(void **state)
 {
     (void)state;
     compare_rows(cpu, gpu);
+}
+
+static void every_network_kernel_equals_the_cpu_row(void **state)
+{
+    (void)state;
+    if (!gpu->kernels->net) {
+        print_message("skipped: this CUDA row has no network kernels: built without cuDNN\n");
+        skip();
+    }
+    compare_net_rows(cpu, gpu);
 }
 
 static void a_long_reduction_keeps_its_order(void **state)
@@ -27,6 +38,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_equals_the_cpu_row),
+        cmocka_unit_test(every_network_kernel_equals_the_cpu_row),
         cmocka_unit_test(a_long_reduction_keeps_its_order),
     };
     if (sc_device_create_cuda(&gpu) != SC_OK) {

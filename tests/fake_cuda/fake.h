@@ -17,6 +17,7 @@ bool sc_fake_begin(cudaStream_t stream, const char *name);
 void sc_fake_end(void);
 /* A kernel argument: *argument is a pointer if `pointer`; it must be device memory. */
 void sc_fake_argument(const void *argument, bool pointer);
+void sc_fake_pointers(const void *arguments, int count); /* `count` pointers, NULL allowed */
 bool sc_fake_arguments_good(void);
 
 /* ---- for tests ---- */

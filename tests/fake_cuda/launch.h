@@ -61,3 +61,53 @@
                 partial[b] = block_##name(start, end, SC_LIST arguments);                          \
             })                                                                                     \
     }
+
+/* Network kernels: the struct of arguments begins with `pointers` pointers. */
+#define SC_FAKE_NET(name, pointers, loops)                                                         \
+    void sc_cuda_launch_net_##name(cudaStream_t stream, int64_t rows, int64_t columns,             \
+                                   sc_net_##name k)                                                \
+    {                                                                                              \
+        if (rows * columns <= 0 || !sc_fake_begin(stream, #name))                                  \
+            return;                                                                                \
+        sc_fake_pointers(&k, pointers);                                                            \
+        if (sc_fake_arguments_good()) {                                                            \
+            loops                                                                                  \
+        }                                                                                          \
+        sc_fake_end();                                                                             \
+    }
+
+#define SC_NET(name, pointers)                                                                     \
+    SC_FAKE_NET(name, pointers,                                                                    \
+                for (int64_t i = 0; i < rows * columns; i++)                                       \
+                    sc_body_net_##name(i / columns, i % columns, k);)
+
+static inline double sc_fake_tree(double *lane, int peak)
+{
+    for (int width = SC_REDUCE_LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            lane[l] = peak ? fmax(lane[l], lane[l + width]) : lane[l] + lane[l + width];
+    return lane[0];
+}
+
+#define SC_NET_ROWS(name, pointers, peak)                                                          \
+    static void row_##name(int64_t row, int64_t columns, sc_net_##name k)                          \
+    {                                                                                              \
+        double lane[SC_REDUCE_LANES];                                                              \
+        float m = 0;                                                                               \
+        for (int l = 0; peak && l < SC_REDUCE_LANES; l++) {                                        \
+            lane[l] = -INFINITY;                                                                   \
+            for (int64_t j = l; j < columns; j += SC_REDUCE_LANES)                                 \
+                lane[l] = fmax(lane[l], sc_peak_##name(row, j, k));                                \
+        }                                                                                          \
+        if (peak)                                                                                  \
+            m = (float)sc_fake_tree(lane, 1);                                                      \
+        for (int l = 0; l < SC_REDUCE_LANES; l++) {                                                \
+            lane[l] = 0;                                                                           \
+            for (int64_t j = l; j < columns; j += SC_REDUCE_LANES)                                 \
+                lane[l] += sc_term_##name(row, j, m, k);                                           \
+        }                                                                                          \
+        double s = sc_fake_tree(lane, 0);                                                          \
+        for (int64_t j = 0; j < columns; j++)                                                      \
+            sc_finish_##name(row, j, m, s, k);                                                     \
+    }                                                                                              \
+    SC_FAKE_NET(name, pointers, for (int64_t row = 0; row < rows; row++) row_##name(row, columns, k);)

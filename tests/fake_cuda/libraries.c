@@ -121,23 +121,44 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a,
-                           cublasOperation_t transpose_b, int m, int n, int k, const float *alpha,
-                           const float *a, int lda, const float *b, int ldb, const float *beta,
-                           float *c, int ldc)
+static cublasStatus_t multiply(const char *name, cublasHandle_t handle, cublasOperation_t transpose_a,
+                               cublasOperation_t transpose_b, int m, int n, int k, float alpha,
+                               const float *a, int lda, long long stride_a, const float *b, int ldb,
+                               long long stride_b, float beta, float *c, int ldc,
+                               long long stride_c, int batch)
 {
     int error;
-    if (sc_fake_injected("cublasSgemm", &error))
+    if (sc_fake_injected(name, &error))
         return (cublasStatus_t)error;
     if (!sc_fake_begin(handle->stream, "cublas"))
         return CUBLAS_STATUS_EXECUTION_FAILED;
     sc_fake_argument(&a, true);
     sc_fake_argument(&b, true);
     sc_fake_argument(&c, true);
-    if (sc_fake_arguments_good())
+    for (int i = 0; i < batch && sc_fake_arguments_good(); i++)
         cblas_sgemm(CblasColMajor, transpose_a ? CblasTrans : CblasNoTrans,
-                    transpose_b ? CblasTrans : CblasNoTrans, m, n, k, *alpha, a, lda, b, ldb, *beta,
-                    c, ldc);
+                    transpose_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a + i * stride_a, lda,
+                    b + i * stride_b, ldb, beta, c + i * stride_c, ldc);
     sc_fake_end();
     return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a,
+                           cublasOperation_t transpose_b, int m, int n, int k, const float *alpha,
+                           const float *a, int lda, const float *b, int ldb, const float *beta,
+                           float *c, int ldc)
+{
+    return multiply("cublasSgemm", handle, transpose_a, transpose_b, m, n, k, *alpha, a, lda, 0, b,
+                    ldb, 0, *beta, c, ldc, 0, 1);
+}
+
+cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transpose_a,
+                                         cublasOperation_t transpose_b, int m, int n, int k,
+                                         const float *alpha, const float *a, int lda,
+                                         long long stride_a, const float *b, int ldb,
+                                         long long stride_b, const float *beta, float *c, int ldc,
+                                         long long stride_c, int batch)
+{
+    return multiply("cublasSgemmStridedBatched", handle, transpose_a, transpose_b, m, n, k, *alpha,
+                    a, lda, stride_a, b, ldb, stride_b, *beta, c, ldc, stride_c, batch);
 }

@@ -37,7 +37,7 @@ static cudaError_t fault;                    /* of the whole device, kept */
 static _Thread_local cudaError_t last_error; /* what cudaGetLastError says */
 static bool arguments_good;
 static struct {
-    char name[32];
+    char name[64];
     int after, error;
 } injection;
 
@@ -289,6 +289,16 @@ void sc_fake_argument(const void *argument, bool pointer)
     if (!find(p, 1)) {
         arguments_good = false;
         fault = cudaErrorIllegalAddress; /* told by the next call, as on a GPU */
+    }
+}
+
+void sc_fake_pointers(const void *arguments, int count)
+{
+    const void *p;
+    for (int i = 0; i < count; i++) {
+        memcpy(&p, (const char *)arguments + (size_t)i * sizeof p, sizeof p);
+        if (p)
+            sc_fake_argument(&p, true);
     }
 }
 
