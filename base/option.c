@@ -86,6 +86,20 @@ sc_status sc_options_set(sc_options *options, const char *key, const char *value
     return SC_OK;
 }
 
+void sc_option_print(char *text, size_t size, const sc_option *option, double value)
+{
+    if (option->type == SC_OPT_BOOL) {
+        snprintf(text, size, "%s", value != 0 ? "yes" : "no");
+    } else if (option->type == SC_OPT_CHOICE) {
+        const char *c = option->choices;
+        for (int i = 0; i < (int)value && strchr(c, '|'); i++)
+            c = strchr(c, '|') + 1;
+        snprintf(text, size, "%.*s", (int)strcspn(c, "|"), c);
+    } else {
+        snprintf(text, size, "%.12g", value);
+    }
+}
+
 double sc_options_get(const sc_options *options, const char *name)
 {
     int i = find(options->table, name);

@@ -5,6 +5,7 @@
 #define SC_BASE_OPTION_H
 
 #include "base/status.h"
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,9 @@ sc_options sc_options_default(const sc_option *table);
 
 /* "key=value" or key and value; SC_ERR_USAGE names the key, its range and what was found. */
 sc_status sc_options_set(sc_options *options, const char *key, const char *value);
+
+/* A value as text that sc_options_set reads back: a number of up to 12 digits, yes or no, a choice. */
+void sc_option_print(char *text, size_t size, const sc_option *option, double value);
 
 /* Value by name; asserts that the name is in the table. */
 double sc_options_get(const sc_options *options, const char *name);

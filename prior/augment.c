@@ -98,20 +98,22 @@ static geometry fixed_geometry(int h, int w, int crop)
     return (geometry){.m = {{1, 0}, {0, 1}}, .b = {(h - crop) / 2, (w - crop) / 2}, .whole = true};
 }
 
-static geometry random_geometry(int h, int w, int crop, sc_key key)
+static geometry random_geometry(int h, int w, int crop, unsigned without, sc_key key)
 {
     double u[9];
     for (int e = 0; e < 9; e++)
         u[e] = draw(key, SC_DATASET_GEOMETRY, e);
-    geometry g = {.whole = u[0] < 0.5};
-    double turn = g.whole ? 0 : between(-MAX_TURN, MAX_TURN, u[1]);
-    double zoom = g.whole ? 1 : exp(between(-log(ZOOM_IN), log(ZOOM_OUT), u[2]));
-    double stretch = g.whole ? 1 : exp(between(-log(ANISOTROPY), log(ANISOTROPY), u[3]));
-    double flip_y = u[4] < 0.5 ? -1 : 1, flip_x = u[5] < 0.5 ? -1 : 1;
+    bool turns = !(without & SC_WITHOUT_TURN), zooms = !(without & SC_WITHOUT_ZOOM);
+    bool flips = !(without & SC_WITHOUT_FLIPS);
+    geometry g = {.whole = u[0] < 0.5 || !(turns || zooms)};
+    double turn = g.whole || !turns ? 0 : between(-MAX_TURN, MAX_TURN, u[1]);
+    double zoom = g.whole || !zooms ? 1 : exp(between(-log(ZOOM_IN), log(ZOOM_OUT), u[2]));
+    double stretch = g.whole || !zooms ? 1 : exp(between(-log(ANISOTROPY), log(ANISOTROPY), u[3]));
+    double flip_y = flips && u[4] < 0.5 ? -1 : 1, flip_x = flips && u[5] < 0.5 ? -1 : 1;
     double a = zoom * stretch, b = zoom / stretch;
     double m[2][2] = {{a * cos(turn) * flip_y, -a * sin(turn) * flip_x},
                       {b * sin(turn) * flip_y, b * cos(turn) * flip_x}};
-    bool transpose = u[6] < 0.25;
+    bool transpose = flips && u[6] < 0.25;
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++)
             g.m[i][j] = m[i][transpose ? 1 - j : j];
@@ -184,8 +186,10 @@ static double phase_shape(const phase_map *p, double y, double x)
     return sum;
 }
 
-static phase_map random_phase(sc_key key)
+static phase_map random_phase(unsigned without, sc_key key)
 {
+    if (without & SC_WITHOUT_PHASE)
+        return (phase_map){0};
     phase_map p = {.constant = 2 * M_PI * draw(key, SC_DATASET_PHASE, 0), .amplitude = 1};
     double wanted = MAX_PHASE * draw(key, SC_DATASET_PHASE, 1), largest = 1e-9;
     int e = 2;
@@ -216,10 +220,11 @@ void sc_augment(float *x, const sc_array *image, double scale, const sc_augmenta
                 sc_key key)
 {
     int h = (int)image->dim[0], w = (int)image->dim[1], crop = how->crop;
-    geometry g = how->fixed ? fixed_geometry(h, w, crop) : random_geometry(h, w, crop, key);
-    phase_map phase = random_phase(key);
+    geometry g = how->fixed ? fixed_geometry(h, w, crop) : random_geometry(h, w, crop, how->without, key);
+    phase_map phase = random_phase(how->without, key);
+    bool as_is = how->fixed || how->without & SC_WITHOUT_BRIGHTNESS;
     double brightness =
-        how->fixed ? 1 : exp(between(log(DARKEST), log(BRIGHTEST), draw(key, SC_DATASET_GEOMETRY, 9)));
+        as_is ? 1 : exp(between(log(DARKEST), log(BRIGHTEST), draw(key, SC_DATASET_GEOMETRY, 9)));
     double factor = brightness / scale, v[2];
     for (int i = 0; i < crop; i++)
         for (int j = 0; j < crop; j++) {

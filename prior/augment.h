@@ -15,7 +15,7 @@ typedef struct {
     void *self;
     int count;
     const double *weight; /* (count) relative frequency of each image; NULL: all alike */
-    /* image: a view, f32 or c32 (y, x), valid as long as the source */
+    /* image: a view, f32 or c32 (y, x), valid until the next get. One thread at a time. */
     sc_status (*get)(void *self, sc_array *image, int index);
     const char *(*name)(void *self, int index); /* for messages and the data's fingerprint */
 } sc_image_source;
@@ -29,10 +29,20 @@ enum {
     SC_DATASET_NOISE
 };
 
+/* What may be left out; the position of the crop stays random. */
+enum {
+    SC_WITHOUT_FLIPS = 1, /* and transposition */
+    SC_WITHOUT_TURN = 2,
+    SC_WITHOUT_ZOOM = 4,
+    SC_WITHOUT_BRIGHTNESS = 8,
+    SC_WITHOUT_PHASE = 16 /* of complex networks */
+};
+
 typedef struct {
-    int crop;       /* height and width of the example */
-    int channels;   /* 2: (re, im) with random phase; 1: the values themselves */
-    bool fixed;     /* validation: centre crop, no flips, no resampling, brightness 1 */
+    int crop;         /* height and width of the example */
+    int channels;     /* 2: (re, im) with random phase; 1: the values themselves */
+    unsigned without; /* bits of the above */
+    bool fixed;       /* validation: centre crop, no flips, no resampling, brightness 1 */
 } sc_augmentation;
 
 /* 99.9th percentile of the magnitude of an image, the scale of the priors. SC_ERR_INPUT if the

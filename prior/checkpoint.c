@@ -82,7 +82,8 @@ static int is_free(const char *name)
     return 0;
 }
 
-/* The seed must agree; other options may be changed on purpose, but not in silence. */
+/* The seed must agree; other options may be changed on purpose, but not in silence. One that the
+ * checkpoint does not know had no effect when it was written: its default. */
 static sc_status compare_options(const sc_training *t, const sc_safetensors *file)
 {
     const char *text = sc_safetensors_metadata(file, "options");
@@ -92,7 +93,9 @@ static sc_status compare_options(const sc_training *t, const sc_safetensors *fil
         return sc_fail(SC_ERR_FORMAT, "options of the checkpoint are missing or no JSON");
     for (int i = 0; status == SC_OK && t->options.table[i].name; i++) {
         const char *name = t->options.table[i].name;
-        double was = json_number_value(json_object_get(object, name)), is = t->options.value[i];
+        const json_t *value = json_object_get(object, name);
+        double was = value ? json_number_value(value) : t->options.table[i].standard;
+        double is = t->options.value[i];
         if (was == is || is_free(name))
             continue;
         if (strcmp(name, "seed") == 0)
@@ -133,6 +136,23 @@ static sc_status check_vector(const sc_safetensors *file, const char *name, int6
     return SC_OK;
 }
 
+/* The network's text may be that of an older version, which knew fewer fields. */
+static sc_status expect_network(const sc_safetensors *file, const char *expected)
+{
+    sc_status status = SC_OK;
+    sc_network_config config;
+    const char *text = sc_safetensors_metadata(file, "network");
+    char *found = NULL;
+    SC_TRY(sc_network_config_parse(&config, text ? text : "none"));
+    SC_TRY(sc_network_config_print(&found, &config));
+    if (strcmp(found, expected) != 0)
+        SC_TRY(sc_fail(SC_ERR_INPUT, "network of the checkpoint: expected %.200s, found %.200s",
+                       expected, found));
+cleanup:
+    sc_free(found);
+    return status;
+}
+
 /* Nothing of t changes before all is checked. */
 static sc_status load(sc_training *t, const sc_safetensors *file, const char *network)
 {
@@ -141,7 +161,7 @@ static sc_status load(sc_training *t, const sc_safetensors *file, const char *ne
     const char *name[VECTORS];
     int64_t step, images;
     SC_TRY(expect(file, "format", FORMAT, "format"));
-    SC_TRY(expect(file, "network", network, "network"));
+    SC_TRY(expect_network(file, network));
     SC_TRY(compare_options(t, file));
     SC_TRY(expect(file, "data", t->train.fingerprint, "fingerprint of the training data"));
     SC_TRY(read_count(&step, file, "step"));

@@ -62,13 +62,19 @@ sc_status sc_training_step(sc_training *training);
 sc_status sc_training_step_given(sc_training *training, const sc_loss_batch *batch);
 sc_status sc_training_validate(sc_training *training, sc_validation *validation);
 
+/* x (size, size, channels): an image drawn from the averaged weights, size that of the option crop
+ * (prior/sample.h). */
+sc_status sc_training_sample(sc_training *training, float *x, int steps, sc_key key);
+int sc_training_sample_size(const sc_training *training, int *channels);
+
 /* Weights as they are (sc_network_parameters has their layout), not averaged and averaged. */
 const float *sc_training_theta(const sc_training *training);
 const float *sc_training_ema(const sc_training *training);
 /* theta and its average become these; moments and counts stay. */
 void sc_training_set_theta(sc_training *training, const float *theta);
-/* The loss that the options say. */
-sc_loss sc_training_loss_of(const sc_options *options);
+/* The loss that the options say, for the published ones with the SDE of the network's
+ * configuration. */
+sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *config);
 const sc_training_state *sc_training_current(const sc_training *training);
 
 /* Everything that the next step depends on, written atomically. Loading demands the same network, seed and data, and logs a warning for other options

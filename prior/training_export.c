@@ -28,7 +28,8 @@ static char *describe_training(const sc_training *t, const char *command,
     json_object_set_new(object, "images", json_integer(t->state.images));
     json_object_set_new(object, "steps", json_integer(t->state.step));
     json_object_set_new(object, "data_fingerprint", json_string(t->train.fingerprint));
-    json_object_set_new(object, "data_images", json_integer(t->train.source->count));
+    json_object_set_new(object, "data_images",
+                        json_integer(t->train.source ? t->train.source->count : 0));
     json_object_set_new(object, "command", json_string(command));
     json_object_set_new(object, "options", options);
     if (validation && validation->images)
@@ -46,9 +47,7 @@ sc_status sc_training_export(const sc_training *t, const char *path,
         return sc_fail(SC_ERR_MEMORY, "%s: no memory for the training record", path);
     /* borrowed texts: this record is not freed */
     sc_weights_record record = {
-        .sde = sc_sde_ve(sc_options_get(&t->options, "sigma-min"),
-                         sc_options_get(&t->options, "sigma-max")),
-        .normalisation = (char *)SC_WEIGHTS_NORMALISATION, .modality = (char *)about->modality,
+        .sde = t->loss_kind.sde, .normalisation = (char *)SC_WEIGHTS_NORMALISATION, .modality = (char *)about->modality,
         .anatomy = (char *)about->anatomy, .licence = (char *)about->licence,
         .data = (char *)about->data, .training = training, .program = (char *)about->program};
     sc_status status = sc_weights_write(path, t->network, t->ema, &record);

@@ -31,7 +31,8 @@ static sc_status start_worker(sc_training_worker *w, sc_training *t)
         w->device = w->owned;
     }
     SC_TRY(SC_ALLOC(&w->gradient, t->count, "gradient of a part"));
-    SC_TRY(SC_ALLOC(&w->d, t->part * t->example, "denoised examples"));
+    SC_TRY(SC_ALLOC(&w->x, t->part * t->example, "noisy examples"));
+    SC_TRY(SC_ALLOC(&w->f, t->part * t->example, "output of the network"));
     SC_TRY(sc_run_create(&w->run, t->network, w->device, t->part, crop, crop, 1));
 cleanup:
     return status;
@@ -57,7 +58,8 @@ void sc_training_stop_workers(sc_training *t)
     for (int i = 0; i < t->workers; i++) {
         sc_run_free(t->worker[i].run);
         sc_free(t->worker[i].gradient);
-        sc_free(t->worker[i].d);
+        sc_free(t->worker[i].x);
+        sc_free(t->worker[i].f);
         sc_device_free(t->worker[i].owned);
     }
     sc_free(t->worker);
@@ -82,18 +84,16 @@ typedef struct {
 
 static sc_status compute_part(sc_training *t, sc_training_worker *w, int part)
 {
-    sc_status status = SC_OK;
-    int first = part * t->part;
-    double share = 1 / sc_training_option(t, "batch");
+    int first = part * t->part, crop = (int)sc_training_option(t, "crop");
+    const sc_loss_batch batch = {.n = t->part, .h = crop, .w = crop,
+                                 .x0 = t->x0 + first * t->example, .z = t->z + first * t->example,
+                                 .time = t->time + first};
+    const sc_key key = {(uint64_t)sc_training_option(t, "seed"), (uint32_t)(t->state.step >> 20),
+                        (uint32_t)first};
+    sc_run_set_dropout(w->run, &key, (uint32_t)(t->state.step & 0xfffff));
     memset(w->gradient, 0, (size_t)t->count * sizeof *w->gradient);
-    SC_TRY(sc_run_denoise(w->run, w->d, t->x + first * t->example, t->sigma + first));
-    for (int i = 0; i < t->part; i++)
-        t->loss[first + i] =
-            sc_training_loss(w->d + i * t->example, t->x0 + (first + i) * t->example, t->example,
-                             sc_training_weight(t, t->sigma[first + i]), share);
-    SC_TRY(sc_run_backward(w->run, w->gradient, NULL, w->d));
-cleanup:
-    return status;
+    return sc_loss_add(t->loss + first, w->gradient, w->x, w->f, &t->loss_kind, t->network, w->run,
+                       &batch, 1 / sc_training_option(t, "batch"));
 }
 
 /* Wait for the parts before this one, then add. */

@@ -23,42 +23,55 @@ typedef struct {
     sc_device *owned; /* NULL: the caller's */
     sc_run *run;
     float *gradient; /* (count) */
-    float *d;        /* (part, example) */
+    float *x, *f;    /* (part, example): noisy images, output of the network */
 } sc_training_worker;
 
 struct sc_training {
     sc_network *network;
     const sc_device *device;
     sc_options options;
-    sc_image_set train, val; /* val: source NULL if none */
+    sc_loss loss_kind;
+    sc_image_set train, val; /* source NULL if none */
     sc_training_worker *worker;
     int workers, part;       /* examples a worker takes at a time */
     sc_run *val_run;         /* made by the first validation */
     int64_t count, example;  /* floats in theta, in an example (crop, crop, channels) */
     float *theta, *ema, *m, *v, *gradient; /* (count) */
-    float *x0, *x;                         /* (batch, example) */
-    double *sigma, *loss;                  /* (batch) */
-    float *d;                              /* (example), of the validation */
+    float *x0, *z;                         /* (batch, example) */
+    double *time, *loss;                   /* (batch): sigma, t or label; loss of each */
+    int *picked;                           /* (batch) image of each, -1: given from outside */
+    float *x, *d;                          /* (example), of the validation */
     sc_training_state state;
 };
 
 double sc_training_option(const sc_training *training, const char *name);
 
-/* lambda(sigma) */
-double sc_training_weight(const sc_training *training, double sigma);
-
 /* Workers for the options batch and part and the device's threads. */
 sc_status sc_training_start_workers(sc_training *training);
 void sc_training_stop_workers(sc_training *training); /* none is fine */
 
-/* training->gradient and ->loss from ->x0, ->x, ->sigma. The sums' order depends on batch and part
+/* training->gradient and ->loss from ->x0, ->z, ->time. The sums' order depends on batch and part
  * only, not on the number of threads. */
 sc_status sc_training_gradient(sc_training *training);
 
 /* x = x0 + sigma z, n numbers */
 void sc_training_add_noise(float *x, const float *x0, double sigma, int64_t n, sc_key key);
 
+/* ---- training_loss.c ---- */
+
+bool sc_loss_is_discrete(const sc_loss *loss);
+
+/* sc_loss_evaluate without its memory: each (n) is set, share n times the gradient of the batch's
+ * mean is added (NULL: none), x and f are scratch of the batch's shape. */
+sc_status sc_loss_add(double *each, float *gradient, float *x, float *f, const sc_loss *loss,
+                      const sc_network *network, sc_run *run, const sc_loss_batch *batch,
+                      double share);
+void sc_loss_clear_frozen(float *gradient, const sc_network *network);
+
+/* lambda(sigma) of the denoiser's loss */
+double sc_loss_denoiser_weight(const sc_network_config *config, double sigma);
+
 /* Weighted loss of an example; d, which is D(x), becomes share * dloss/dD. */
-double sc_training_loss(float *d, const float *x0, int64_t n, double weight, double share);
+double sc_loss_denoiser(float *d, const float *x0, int64_t n, double weight, double share);
 
 #endif

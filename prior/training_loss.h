@@ -30,7 +30,7 @@ typedef struct {
     bool likelihood; /* weight g^2 instead of std^2 */
 } sc_loss;
 
-/* One line on what does not go together: loss with SDE, weighting, or with the network. */
+/* One line on what does not go together: loss with SDE, weighting, or the network to be trained. */
 sc_status sc_loss_check(const sc_loss *loss, const sc_network_config *config);
 
 typedef struct {
