@@ -36,7 +36,7 @@ static void descend(float *x, const float *rhs, workspace *work, double step, in
     k->axpby(A->device, x, 1, x, (float)step, rhs, n);
 }
 
-/* All iterations, or until x stays: then x is the last result of the prox. */
+/* All iterations, or until x stays. */
 static sc_status iterate(float *x, const float *rhs, const sc_op *A, const sc_prox *prox,
                          const sc_fista_options *options, workspace *work, int64_t *count,
                          const sc_progress *progress)
@@ -50,15 +50,19 @@ static sc_status iterate(float *x, const float *rhs, const sc_op *A, const sc_pr
         prox->apply(prox->self, x, options->step, i);
         double next = (1 + sqrt(1 + 4 * t * t)) / 2;
         double change = advance(x, work, i ? (t - 1) / next : 0, n, A);
-        if (i && change < options->tolerance) {
+        bool settled = i && change < options->tolerance;
+        if (settled)
             A->device->kernels->axpby(A->device, x, 1, work->before, 0, work->before, n);
+        if (settled && !options->end_on_data)
             return SC_OK;
-        }
         descend(x, rhs, work, options->step, n, A);
         ++*count;
+        if (settled)
+            return SC_OK;
         t = next;
     }
-    prox->apply(prox->self, x, options->step, options->iterations);
+    if (!options->end_on_data)
+        prox->apply(prox->self, x, options->step, options->iterations);
     return SC_OK;
 }
 

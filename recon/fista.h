@@ -4,8 +4,10 @@
  * The order is BART's (REFERENCE.md 3), starting from the x given, t_1 = 1:
  *     x <- prox_s(x);  t' = (1 + sqrt(1 + 4 t^2)) / 2;
  *     x <- x + (t - 1) / t' (x - x_prev);  x <- x + s A^H (y - A x)
- * and one last prox. With a tolerance x is the result of the prox that changed less. It converges
- * for a step s <= 1 / ||A||^2.
+ * until x comes from the last prox: the minimum, when all has converged. `end_on_data` leaves that
+ * prox out, as BART does: the result is then x + s A^H (y - A x), which at the minimum is one step
+ * nearer to the data. With a tolerance the loop ends when the prox changed its result by less. It
+ * converges for a step s <= 1 / ||A||^2.
  */
 #ifndef SC_RECON_FISTA_H
 #define SC_RECON_FISTA_H
@@ -23,6 +25,7 @@ typedef struct {
     double step;
     int iterations;
     double tolerance;  /* stop when two results of the prox differ by less, relative; 0: never */
+    bool end_on_data;  /* the result is that of the last step towards the data */
     const char *phase; /* for the progress report */
 } sc_fista_options;
 

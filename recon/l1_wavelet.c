@@ -3,6 +3,7 @@
  * iteration (cycle spinning). All coefficients are thresholded, the coarse band too, as BART does;
  * `lambda` is in BART's convention (bart_scale.h); the default is a quarter of the measured noise,
  * the best of a sweep on simulated scans of validation images (validation/regularisation).
+ * BART's image is not the minimum but one step towards the data from it: `end=data` is that.
  */
 #include "recon/classical.h"
 #include "recon/fista.h"
@@ -17,6 +18,8 @@ static const sc_option options_l1_wavelet[] = {
      "stop when the image changes by less, relative; 0: never"},
     {"wavelet", SC_OPT_CHOICE, "", 0, 0, 1, "haar|db2|db4", "wavelet filter"},
     {"shift", SC_OPT_BOOL, "", 0, 1, 1, NULL, "random shifts: cycle spinning"},
+    {"end", SC_OPT_CHOICE, "", 0, 0, 0, "sparse|data",
+     "the image after the last shrinking, or (as BART) after the step to the data that follows"},
     {0},
 };
 
@@ -73,6 +76,7 @@ static sc_status run(sc_estimate *estimate, const sc_problem *problem, const sc_
     sc_prox prox = {&wavelet, apply};
     sc_fista_options fista = {.iterations = (int)sc_options_get(options, "iterations"),
                               .tolerance = sc_options_get(options, "tolerance"),
+                              .end_on_data = sc_options_get(options, "end") == 1,
                               .phase = "l1-wavelet"};
     int64_t applications = 0;
     sc_status status = SC_OK;

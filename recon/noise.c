@@ -127,6 +127,16 @@ cleanup:
     return status;
 }
 
+sc_status sc_noise_given(sc_noise *noise, int coils, double sigma)
+{
+    assert(coils > 0 && sigma > 0);
+    sc_status status = start(noise, coils);
+    for (int c = 0; c < coils && status == SC_OK; c++)
+        noise->covariance[c * coils + c] = sigma * sigma;
+    noise->source = SC_NOISE_GIVEN;
+    return status;
+}
+
 void sc_noise_describe(const sc_noise *noise, char *text, size_t size)
 {
     static const char *const from[] = {
@@ -134,6 +144,11 @@ void sc_noise_describe(const sc_noise *noise, char *text, size_t size)
         [SC_NOISE_EDGE] = "outermost k-space",
         [SC_NOISE_CALIBRATION] = "outermost k-space, size from the calibration matrix",
     };
+    if (noise->source == SC_NOISE_GIVEN) {
+        snprintf(text, size, "noise as given: sigma %.4g in every coil, independent",
+                 sc_noise_sigma(noise));
+        return;
+    }
     int used = snprintf(text, size, "noise from the %s: sigma %.4g +- %.0f %%, %lld samples a coil",
                         from[noise->source], sc_noise_sigma(noise), 100 * noise->relative_error,
                         (long long)noise->samples);

@@ -4,19 +4,20 @@
  * k-space sample measured once (a mean of w averages has C / w). With C = L L^H the whitened data
  * L^-1 y have unit variance per real component.
  *
- * Three sources, and the result says which was used:
+ * Four sources, and the result says which was used:
  *   prescan      C = E E^H / (2 N) of the noise samples; refused when it says more noise than the
  *                outermost k-space holds in all, because then it is not in this scan's units;
  *   edge         the outermost sampled k-space, less the signal that is left there (noise_edge.c);
  *   calibration  the same shape, its size from the smallest singular values of the calibration
- *                matrix (noise_calibration.c), where those are lower: signal can only add.
+ *                matrix (noise_calibration.c), where those are lower: signal can only add;
+ *   given        the user's sigma in every coil, independent between coils: no whitening.
  */
 #ifndef SC_RECON_NOISE_H
 #define SC_RECON_NOISE_H
 
 #include "base/scan.h"
 
-typedef enum { SC_NOISE_PRESCAN, SC_NOISE_EDGE, SC_NOISE_CALIBRATION } sc_noise_source;
+typedef enum { SC_NOISE_PRESCAN, SC_NOISE_EDGE, SC_NOISE_CALIBRATION, SC_NOISE_GIVEN } sc_noise_source;
 
 typedef struct {
     int coils;
@@ -35,6 +36,9 @@ sc_status sc_noise_estimate(sc_noise *noise, const sc_scan *scan);
 
 /* As above from a prescan (coil, samples) alone. */
 sc_status sc_noise_prescan(sc_noise *noise, const sc_c32 *samples, int coils, int64_t count);
+
+/* C = sigma^2 I; SC_ERR_MEMORY is all that can go wrong. */
+sc_status sc_noise_given(sc_noise *noise, int coils, double sigma);
 
 /* One line for the record: which way, from how much, how certain. */
 void sc_noise_describe(const sc_noise *noise, char *text, size_t size);

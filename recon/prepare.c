@@ -22,7 +22,7 @@ const sc_option sc_prepare_table[] = {
     {"sets", SC_OPT_CHOICE, "", 0, 0, 0, "auto|1|2",
      "sets of coil maps; two where the field of view cuts the object"},
     {"noise", SC_OPT_REAL, "scan units", 0, 1e30, 0, NULL,
-     "noise standard deviation per real component; 0: measured"},
+     "noise standard deviation per real component, in every coil, independent; 0: measured"},
     {"coils", SC_OPT_INT, "", 0, 1024, 0, NULL,
      "compress to so many coils; 0: only if there are more than 12"},
     {"energy", SC_OPT_REAL, "", 0.5, 1, 0.995, NULL, "share of the energy that compression keeps"},
@@ -102,14 +102,6 @@ cleanup:
     return status;
 }
 
-/* A given sigma keeps the measured shape of the covariance. */
-static void override_noise(sc_noise *noise, double sigma)
-{
-    double f = sigma / sc_noise_sigma(noise);
-    for (int i = 0; i < noise->coils * noise->coils; i++)
-        noise->covariance[i] *= f * f;
-}
-
 sc_status sc_calibration_create(sc_calibration *calibration, const sc_scan *scan,
                                 const sc_prepare_options *options)
 {
@@ -119,10 +111,11 @@ sc_status sc_calibration_create(sc_calibration *calibration, const sc_scan *scan
     SC_TRY(sc_planes_of(&calibration->planes, scan));
     if (calibration->options.maps)
         SC_TRY(sc_prepare_check_maps(calibration->options.maps, &calibration->planes, scan->coils));
-    SC_TRY(sc_noise_estimate(&calibration->noise, scan));
     double sigma = sc_options_get(&calibration->options.values, "noise");
     if (sigma > 0)
-        override_noise(&calibration->noise, sigma);
+        SC_TRY(sc_noise_given(&calibration->noise, (int)scan->coils, sigma));
+    else
+        SC_TRY(sc_noise_estimate(&calibration->noise, scan));
     status = sc_whitener_create(&calibration->whitener, &calibration->noise);
     if (status != SC_OK) {
         sc_context(status, "%s", scan->source);

@@ -121,6 +121,7 @@ static void l1_wavelet_has_its_closed_form_when_all_is_measured(void **state)
     void *work;
     sc_c32 *x = NULL;
     small_ok(sc_options_set(&options, "shift", "no"));
+    small_ok(sc_options_set(&options, "end", "sparse"));
     small_ok(sc_options_set(&options, "lambda-sigma", "1.5"));
     small_ok(sc_options_set(&options, "iterations", "60"));
     sc_estimate estimate = run_with(&s, "l1-wavelet", &options);

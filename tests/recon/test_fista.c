@@ -25,15 +25,22 @@ static sc_c32 soft(sc_c32 z, double threshold)
     return size > threshold ? (float)(1 - threshold / size) * z : 0;
 }
 
-static void solve(sc_c32 *x, const sc_c32 *rhs, const sc_op *A, double lambda, double step,
-                  int iterations)
+static void solve_to(sc_c32 *x, const sc_c32 *rhs, const sc_op *A, double lambda, double step,
+                     int iterations, bool end_on_data)
 {
     soft_prox soft_thresholds = {A->device, lambda, 0};
     sc_prox prox = {&soft_thresholds, soften};
-    sc_fista_options options = {.step = step, .iterations = iterations, .phase = "test"};
+    sc_fista_options options = {
+        .step = step, .iterations = iterations, .end_on_data = end_on_data, .phase = "test"};
     int64_t applications;
     small_ok(sc_fista((float *)x, (const float *)rhs, A, &prox, &options, &applications, NULL));
     assert_int_equal(applications, iterations);
+}
+
+static void solve(sc_c32 *x, const sc_c32 *rhs, const sc_op *A, double lambda, double step,
+                  int iterations)
+{
+    solve_to(x, rhs, A, lambda, step, iterations, false);
 }
 
 static void make_data(sc_c32 *y)
@@ -55,6 +62,27 @@ static void orthonormal_problem_is_soft_thresholding(void **state)
     for (int i = 0; i < N; i++)
         expected[i] = soft(rhs[i], 0.8);
     solve(x, rhs, F, 0.8, 0.95, 60);
+    assert_true(small_distance(x, expected, N) < 1e-5 * small_norm(expected, N));
+    sc_op_free(F);
+    sc_device_free(device);
+    (void)state;
+}
+
+/* From the minimum x one step more: x + s (F^H y - x). */
+static void ending_on_the_data_takes_one_step_from_the_minimum(void **state)
+{
+    sc_device *device;
+    sc_op *F;
+    sc_shape shape = {SC_C32, 2, {NY, NX}};
+    sc_c32 y[N], rhs[N], x[N] = {0}, expected[N];
+    const float step = 0.95f;
+    small_ok(sc_device_create_cpu(&device, 1));
+    small_ok(sc_op_fourier(&F, device, &shape, 2));
+    make_data(y);
+    sc_op_adjoint(F, rhs, y, NULL);
+    for (int i = 0; i < N; i++)
+        expected[i] = (1 - step) * soft(rhs[i], 0.8) + step * rhs[i];
+    solve_to(x, rhs, F, 0.8, step, 60, true);
     assert_true(small_distance(x, expected, N) < 1e-5 * small_norm(expected, N));
     sc_op_free(F);
     sc_device_free(device);
@@ -137,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orthonormal_problem_is_soft_thresholding),
+        cmocka_unit_test(ending_on_the_data_takes_one_step_from_the_minimum),
         cmocka_unit_test(weighted_problem_has_its_closed_form),
         cmocka_unit_test(coupled_problem_meets_the_optimality_conditions),
         cmocka_unit_test(a_tolerance_stops_early_near_the_minimum),

@@ -188,6 +188,21 @@ static void no_data_is_one_clear_line(void **state)
     sc_scan_free(&scan);
 }
 
+static void given_noise_is_alike_in_all_coils_and_independent(void **state)
+{
+    (void)state;
+    sc_noise noise;
+    char text[256];
+    OK(sc_noise_given(&noise, 3, 0.25));
+    for (int c = 0; c < 3; c++)
+        for (int d = 0; d < 3; d++)
+            assert_true(noise.covariance[c * 3 + d] == (c == d ? 0.0625 : 0));
+    NEAR(sc_noise_sigma(&noise), 0.25, 1e-12);
+    sc_noise_describe(&noise, text, sizeof text);
+    assert_non_null(strstr(text, "as given: sigma 0.25"));
+    sc_noise_free(&noise);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test(noise_scales_with_the_data),
         cmocka_unit_test(a_prescan_in_other_units_is_not_believed),
         cmocka_unit_test(a_single_coil_gets_an_honest_error),
+        cmocka_unit_test(given_noise_is_alike_in_all_coils_and_independent),
         cmocka_unit_test(no_data_is_one_clear_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
