@@ -1,0 +1,156 @@
+/* Label cuda-fake: whole networks on the CUDA row over the fake runtime, where device memory faults
+ * in host code, against the CPU row; and what becomes of a call that fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cuda_module_internal.h"
+#include "network_rows.h"
+#include "tests/fake_cuda/fake.h"
+#include <cudnn.h>
+
+static sc_device *cpu;
+static sc_device fake;
+
+static int start(void **state)
+{
+    (void)state;
+    sc_fake_reset();
+    if (sc_device_create_cpu(&cpu, 1) != SC_OK)
+        return -1;
+    fake = (sc_device){.threads = 1};
+    return sc_cuda_open(&fake);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    fake.kernels->destroy(&fake);
+    sc_device_free(cpu);
+    int left = sc_fake_live();
+    if (left)
+        print_message("%d things left on the device\n", left);
+    sc_fake_count(-left);
+    return left;
+}
+
+static void every_network_agrees_with_the_cpu_row(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NETWORK_ROWS; i++)
+        compare_network(cpu, &fake, i, 1);
+}
+
+static void evaluation_alone_agrees_too(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NETWORK_ROWS; i += 4)
+        compare_network(cpu, &fake, i, 0);
+}
+
+static void evaluation_may_use_tensor_cores(void **state)
+{
+    (void)state; /* on the fake their products are those of floats */
+    char *text;
+    const char *name;
+    sc_network_config c = network_of_row(0, &name);
+    sc_network *network;
+    sc_run *run;
+    fake.precision = SC_PRECISION_TF32;
+    compare_network(cpu, &fake, 0, 0);
+    GOOD(sc_network_create(&network, &c));
+    for (int backward = 0; backward < 2; backward++) {
+        GOOD(sc_run_create(&run, network, &fake, 1, 8, 8, backward));
+        GOOD(sc_run_describe(run, &text));
+        assert_true((strstr(text, "cuDNN tf32") != NULL) == !backward);
+        sc_free(text);
+        sc_run_free(run);
+    }
+    sc_network_free(network);
+}
+
+/* Whatever call fails, at whatever place, it is told and nothing is left on the device. */
+static sc_status whole_run(const sc_network *network, const float *theta)
+{
+    enum { H = 8, W = 8, PIXELS = H * W * 2 };
+    float x[PIXELS] = {1, 2, 3}, d[PIXELS], gx[PIXELS];
+    const double sigma = .5;
+    sc_run *run = NULL;
+    sc_status status;
+    float *gtheta = calloc((size_t)sc_network_parameter_count(network), sizeof *gtheta);
+    sc_device device = {.threads = 1};
+    SC_TRY(sc_cuda_open(&device));
+    SC_TRY(sc_run_create(&run, network, &device, 1, H, W, 1));
+    SC_TRY(sc_run_set_theta(run, theta));
+    SC_TRY(sc_run_denoise(run, d, x, &sigma));
+    SC_TRY(sc_run_backward(run, gtheta, gx, d));
+cleanup:
+    sc_run_free(run);
+    if (device.context)
+        device.kernels->destroy(&device);
+    free(gtheta);
+    return status;
+}
+
+static void whatever_fails_is_told_and_leaves_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *call;
+        int error;
+    } calls[] = {
+        {"cudnnCreateTensorDescriptor", CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED},
+        {"cudnnGetConvolutionForwardAlgorithm_v7", CUDNN_STATUS_NOT_SUPPORTED},
+        {"cudnnGetConvolutionBackwardFilterWorkspaceSize", CUDNN_STATUS_EXECUTION_FAILED},
+        {"cudnnConvolutionForward", CUDNN_STATUS_EXECUTION_FAILED},
+        {"cudnnConvolutionBiasActivationForward", CUDNN_STATUS_EXECUTION_FAILED},
+        {"cudnnConvolutionBackwardData", CUDNN_STATUS_EXECUTION_FAILED},
+        {"cudnnConvolutionBackwardFilter", CUDNN_STATUS_EXECUTION_FAILED},
+        {"cudaMalloc", cudaErrorMemoryAllocation},
+        {"cudaMemcpyAsync", cudaErrorInvalidValue},
+        {"cudaStreamSynchronize", cudaErrorLaunchFailure},
+        {"cublasSgemmStridedBatched", 13},
+        {"affine", cudaErrorLaunchFailure},
+        {"norm_apply", cudaErrorLaunchFailure},
+        {"softmax_gradient", cudaErrorLaunchFailure},
+        {"linear", cudaErrorLaunchFailure},
+        {"linear_gradient_x", cudaErrorLaunchFailure},
+    };
+    const char *name;
+    sc_network_config c = network_of_row(0, &name);
+    sc_network *network;
+    GOOD(sc_network_create(&network, &c));
+    float *theta = calloc((size_t)sc_network_parameter_count(network), sizeof *theta);
+    lively_theta(theta, network);
+    const int live = sc_fake_live();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        for (int after = 0; after < 100; after = 2 * after + 1) {
+            sc_fake_reset();
+            sc_fake_fail(calls[i].call, after, calls[i].error);
+            sc_status status = whole_run(network, theta);
+            assert_int_equal(sc_fake_live(), live);
+            if (status == SC_OK && after == 0)
+                fail_msg("%s: its failure was not told", calls[i].call);
+            if (status == SC_OK)
+                break; /* there are not so many */
+            if (!strstr(sc_message(), "CUDA"))
+                fail_msg("%s: the message is %s", calls[i].call, sc_message());
+        }
+    sc_network_free(network);
+    free(theta);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_network_agrees_with_the_cpu_row),
+        TEST(evaluation_alone_agrees_too),
+        TEST(evaluation_may_use_tensor_cores),
+        TEST(whatever_fails_is_told_and_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
