@@ -20,7 +20,7 @@ typedef struct {
     int paths;
     const char *region, *figure;
     bool fit;
-    long slice; /* for the figure; -1: the middle */
+    long slice; /* of the figure, and of stacks where one image is a single slice; -1: not said */
 } compare_arguments;
 
 enum { KEY_REGION = 0x2000, KEY_FIT, KEY_FIGURE, KEY_SLICE };
@@ -29,7 +29,8 @@ static const struct argp_option options[] = {
     {"region", KEY_REGION, "FILE", 0, "only where this image is not 0", 0},
     {"fit", KEY_FIT, 0, 0, "multiply each image by the one factor that fits it best", 0},
     {"figure", KEY_FIGURE, "FILE", 0, "draw images and errors (PNG)", 0},
-    {"slice", KEY_SLICE, "K", 0, "slice of the figure, from 0 (default: the middle)", 0},
+    {"slice", KEY_SLICE, "K", 0, "slice of the figure, from 0 (default: the middle); where an image is a single slice of the "
+     "reference, the one to compare (default: what recon --slice noted)", 0},
     {0},
 };
 
@@ -86,6 +87,7 @@ typedef struct {
     float *data; /* owned */
     int64_t slices, ny, nx;
     double seconds; /* from its record; NaN: unknown */
+    int64_t only;   /* it is this slice of a stack, says its record; -1: unknown */
     double psnr, ssim, nrmse, hfen, worst_psnr; /* means over slices */
     double factor;
 } image;
@@ -96,16 +98,18 @@ static void image_free(image *im)
     *im = (image){0};
 }
 
-static double record_seconds(const char *folder)
+/* What recon's record says of the image in this folder, if it is one. */
+static void read_record(image *im, const char *folder)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/record.json", folder);
     json_t *record = json_load_file(path, 0, NULL);
     json_t *cost = json_object_get(record, "cost"), *measured = json_object_get(cost, "measured");
     json_t *seconds = json_object_get(measured, "seconds");
-    double value = json_is_number(seconds) ? json_number_value(seconds) : NAN;
+    json_t *only = json_object_get(json_object_get(record, "data"), "only_slice");
+    im->seconds = json_is_number(seconds) ? json_number_value(seconds) : NAN;
+    im->only = json_is_integer(only) ? json_integer_value(only) : -1;
     json_decref(record);
-    return value;
 }
 
 static void label_of(char *label, size_t size, const char *path)
@@ -125,7 +129,8 @@ static void label_of(char *label, size_t size, const char *path)
 static sc_status image_load(image *im, const char *path)
 {
     sc_volume volume;
-    *im = (image){.seconds = record_seconds(path)};
+    *im = (image){0};
+    read_record(im, path);
     label_of(im->label, sizeof im->label, path);
     sc_status status = sc_image_read(&volume, path);
     if (status != SC_OK)
@@ -150,8 +155,49 @@ static sc_status same_shape(const image *a, const image *b)
                    (long long)b->slices, (long long)b->ny, (long long)b->nx);
 }
 
-/* One region for all slices, or one a slice. */
-static sc_status region_load(unsigned char **region, const image *reference, const char *path)
+/* Of a stack only slice k; single slices stay. */
+static sc_status keep_slice(image *im, int64_t k)
+{
+    int64_t plane = im->ny * im->nx;
+    if (im->slices == 1)
+        return SC_OK;
+    if (k >= im->slices)
+        return sc_fail(SC_ERR_USAGE, "%s: expected slice 0 to %lld, found %lld", im->label,
+                       (long long)im->slices - 1, (long long)k);
+    memmove(im->data, im->data + k * plane, (size_t)plane * sizeof *im->data);
+    im->slices = 1;
+    return SC_OK;
+}
+
+/* Where stacks meet single slices, *kept is the slice that all are cut down to; otherwise -1. */
+static sc_status match_slices(int64_t *kept, image *im, int images, long asked)
+{
+    sc_status status = SC_OK;
+    const image *single = NULL, *stack = NULL;
+    *kept = -1;
+    for (int i = 0; i < images; i++)
+        if (im[i].slices == 1)
+            single = single && single->only >= 0 ? single : &im[i];
+        else
+            stack = stack ? stack : &im[i];
+    if (!single || !stack)
+        return SC_OK;
+    *kept = asked >= 0 ? asked : single->only;
+    if (*kept < 0)
+        return sc_fail(SC_ERR_USAGE, "%s is one slice, %s has %lld: say which one with --slice K", single->label,
+                       stack->label, (long long)stack->slices);
+    for (int i = 0; i < images; i++) {
+        if (im[i].slices == 1 && im[i].only >= 0 && im[i].only != *kept)
+            return sc_fail(SC_ERR_USAGE, "%s: expected slice %lld as the others, found slice %lld", im[i].label,
+                           (long long)*kept, (long long)im[i].only);
+        SC_TRY(keep_slice(&im[i], *kept));
+    }
+cleanup:
+    return status;
+}
+
+/* One region for all slices, or one a slice; kept: the only slice that is looked at, or -1. */
+static sc_status region_load(unsigned char **region, const image *reference, const char *path, int64_t kept)
 {
     image im;
     *region = NULL;
@@ -160,10 +206,10 @@ static sc_status region_load(unsigned char **region, const image *reference, con
     sc_status status = image_load(&im, path);
     if (status != SC_OK)
         return status;
+    if (kept >= 0)
+        status = keep_slice(&im, kept);
     int64_t plane = reference->ny * reference->nx;
-    if (im.slices != 1)
-        status = same_shape(reference, &im);
-    else if (im.ny != reference->ny || im.nx != reference->nx)
+    if (status == SC_OK && (im.slices != 1 || im.ny != reference->ny || im.nx != reference->nx))
         status = same_shape(reference, &im);
     if (status == SC_OK)
         status = SC_ALLOC(region, reference->slices * plane, "region");
@@ -207,8 +253,10 @@ cleanup:
     return status;
 }
 
-static void print_table(const image *im, int images)
+static void print_table(const image *im, int images, int64_t kept)
 {
+    if (kept >= 0)
+        printf("slice %lld only\n", (long long)kept);
     printf("%-20s %8s %8s %8s %8s %10s %8s\n", "image", "PSNR dB", "SSIM", "NRMSE", "HFEN", "worst PSNR", "seconds");
     for (int i = 1; i < images; i++) {
         printf("%-20s %8.2f %8.4f %8.4f %8.4f %10.2f ", im[i].label, im[i].psnr, im[i].ssim, im[i].nrmse,
@@ -220,7 +268,7 @@ static void print_table(const image *im, int images)
     }
 }
 
-static void print_json(const image *im, int images, json_t *const *slices)
+static void print_json(const image *im, int images, json_t *const *slices, int64_t kept)
 {
     json_t *list = json_array();
     for (int i = 1; i < images; i++)
@@ -233,6 +281,8 @@ static void print_json(const image *im, int images, json_t *const *slices)
     for (const sc_metric_definition *d = sc_metric_definitions; d->name; d++)
         json_object_set_new(definitions, d->name, json_string(d->definition));
     json_t *all = json_pack("{s:s, s:o, s:o}", "reference", im[0].label, "images", list, "definitions", definitions);
+    if (kept >= 0)
+        json_object_set_new(all, "slice", json_integer(kept));
     json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(8));
     putchar('\n');
     json_decref(all);
@@ -278,20 +328,24 @@ int sc_command_compare(int argc, char **argv)
     image im[IMAGES_MAX + 1] = {0};
     json_t *slices[IMAGES_MAX + 1] = {0};
     unsigned char *region = NULL;
+    int64_t kept;
     sc_status status = SC_OK;
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
     for (int i = 0; i < a.paths; i++)
         SC_TRY(image_load(&im[i], a.path[i]));
-    SC_TRY(region_load(&region, &im[0], a.region));
+    SC_TRY(match_slices(&kept, im, a.paths, a.slice));
+    if (kept >= 0)
+        a.slice = 0;
+    SC_TRY(region_load(&region, &im[0], a.region, kept));
     for (int i = 1; i < a.paths; i++) {
         SC_TRY(same_shape(&im[0], &im[i]));
         slices[i] = json_array();
         SC_TRY(measure(&im[i], slices[i], &im[0], region, a.fit));
     }
     if (a.cli.json)
-        print_json(im, a.paths, slices);
+        print_json(im, a.paths, slices, kept);
     else
-        print_table(im, a.paths);
+        print_table(im, a.paths, kept);
     if (a.figure)
         SC_TRY(draw(&a, im, a.paths));
 cleanup:

@@ -1,6 +1,7 @@
 /* Reading an image, whatever file it is in. Recognised by content, never by name:
  *
- *     OUT        a folder that recon wrote: its image.npy, placed by its record.json
+ *     OUT        a folder that recon wrote, in any of its formats; placed by its record.json where the
+ *                format is not
  *     DICOM      a file, or a folder with one series
  *     NIfTI      .nii, .nii.gz
  *     TIFF       pages are slices

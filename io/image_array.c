@@ -2,8 +2,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/cfl.h"
+#include "io/dicom.h"
 #include "io/geometry_internal.h"
 #include "io/image_internal.h"
+#include "io/nifti.h"
 #include "io/npy.h"
 #include "io/tiff.h"
 
@@ -106,12 +108,40 @@ cleanup:
     return status;
 }
 
+static sc_status read_dicom(sc_volume *volume, const char *path)
+{
+    return sc_dicom_read_series(volume, NULL, path);
+}
+
+/* What recon --format may have left in its folder, the most exact first. */
+static const struct {
+    const char *name;
+    sc_status (*read)(sc_volume *volume, const char *path);
+} contents[] = {
+    {"image.npy", sc_image_read_npy},
+    {"image.cfl", sc_image_read_cfl},
+    {"image.nii.gz", sc_nifti_read},
+    {"dicom", read_dicom},
+};
+enum { CONTENTS = sizeof contents / sizeof *contents };
+
+static bool holds(const char *folder, const char *name)
+{
+    char path[4096];
+    return sc_path_join(path, sizeof path, folder, name) == SC_OK && sc_path_exists(path);
+}
+
+static int find_content(const char *folder)
+{
+    int i = 0;
+    while (i < CONTENTS && !holds(folder, contents[i].name))
+        i++;
+    return i;
+}
+
 bool sc_image_is_out(const char *path)
 {
-    char image[4096], record[4096];
-    return sc_path_join(image, sizeof image, path, "image.npy") == SC_OK &&
-           sc_path_join(record, sizeof record, path, "record.json") == SC_OK &&
-           sc_path_exists(image) && sc_path_exists(record);
+    return holds(path, "record.json") && find_content(path) < CONTENTS;
 }
 
 /* A record that does not say, or whose image has several frames, leaves the place unknown. */
@@ -141,8 +171,13 @@ sc_status sc_image_read_out(sc_volume *volume, const char *path)
 {
     char name[4096];
     sc_status status;
-    SC_TRY(sc_path_join(name, sizeof name, path, "image.npy"));
-    SC_TRY(sc_image_read_npy(volume, name));
+    int found = find_content(path);
+    if (found == CONTENTS)
+        return sc_fail(SC_ERR_IO, "%s: holds no image", path);
+    SC_TRY(sc_path_join(name, sizeof name, path, contents[found].name));
+    SC_TRY(contents[found].read(volume, name));
+    if (volume->geometry.known)
+        goto cleanup;
     SC_TRY(sc_path_join(name, sizeof name, path, "record.json"));
     SC_TRY(place(volume, name));
 cleanup:

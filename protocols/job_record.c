@@ -83,6 +83,8 @@ static sc_status record_data(sc_record *record, const sc_running *run)
     SC_TRY(sc_record_set_text(record, "data.format", scan->format));
     SC_TRY(sc_record_set_integer(record, "data.frames", scan->frames));
     SC_TRY(sc_record_set_integer(record, "data.slices", scan->slices));
+    if (run->job->read.slice >= 0)
+        SC_TRY(sc_record_set_integer(record, "data.only_slice", run->job->read.slice));
     SC_TRY(sc_record_set_integer(record, "data.coils", scan->coils));
     SC_TRY(sc_record_set_number(record, "data.acceleration", first->prepare.acceleration));
     SC_TRY(sc_record_set_integer(record, "data.calibration.ny", first->prepare.block.ny));
