@@ -86,6 +86,7 @@ typedef struct {
     float *y;
     float *gx[SC_NODE_INPUTS]; /* NULL: not wanted */
     int add[SC_NODE_INPUTS];   /* the gradient is added to what is there */
+    bool idle;                 /* in backward */
     float *gy;
     const float *theta[SC_NODE_PARAMETERS];
     float *gtheta[SC_NODE_PARAMETERS];

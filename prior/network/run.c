@@ -139,7 +139,8 @@ static void place_step(sc_run *r, int i)
         }
 }
 
-/* In the order of backward, the first to write a gradient sets it and the others add. */
+/* In the order of backward, the first to write a gradient sets it and the others add. A node whose
+ * output nothing reads (the residual output pyramid of a single level) has no gradient to pass on. */
 static sc_status mark_adders(sc_run *r)
 {
     sc_status status = SC_OK;
@@ -147,14 +148,16 @@ static sc_status mark_adders(sc_run *r)
     bool *written = NULL;
     SC_TRY(SC_ALLOC(&written, net->tensors, "memory plan"));
     written[net->output] = true;
-    for (int i = net->nodes - 1; i >= 0; i--)
-        for (int k = 0; k < SC_NODE_INPUTS; k++) {
+    for (int i = net->nodes - 1; i >= 0; i--) {
+        r->step[i].idle = !written[net->node[i].out];
+        for (int k = 0; k < SC_NODE_INPUTS && !r->step[i].idle; k++) {
             int t = net->node[i].in[k];
             if (t == SC_NONE)
                 continue;
             r->step[i].add[k] = written[t];
             written[t] = true;
         }
+    }
 cleanup:
     sc_free(written);
     return status;
@@ -376,7 +379,7 @@ sc_status sc_run_forward(sc_run *run, float *output, const float *x, const doubl
 static sc_status backward_step(sc_run *r, int i, bool wants_x)
 {
     sc_step step = r->step[i];
-    if (!step.node->layer->backward)
+    if (!step.node->layer->backward || step.idle)
         return SC_OK;
     for (int k = 0; k < SC_NODE_INPUTS; k++)
         if (step.node->in[k] == r->network->input && !wants_x)
