@@ -94,7 +94,7 @@ sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
         int64_t at = k * step->count;
         l.b *= flow ? 0.5 : 1;
         apply(next + at, mean ? mean + at : NULL, l, step->count, x + at, score + at,
-              flow ? NULL : z + at);
+              flow || !z ? NULL : z + at);
     }
     return SC_OK;
 }

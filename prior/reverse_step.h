@@ -32,8 +32,9 @@ typedef struct {
 /* f_i (n, count) and G_i (n) of the discretised SDE. Either may be NULL. */
 void sc_reverse_discretise(double *f, double *g, const sc_reverse_step *step, const float *x);
 
-/* next and mean (n, count) may be x; mean may be NULL. flow: the probability flow, half the score
- * and no noise (z may be NULL). SC_ERR_UNSUPPORTED: ancestral with sub-VP or with flow. */
+/* next and mean (n, count) may be x; mean may be NULL; so may z: no noise, the denoising step at
+ * the end. flow: the probability flow, half the score and no noise. SC_ERR_UNSUPPORTED: ancestral
+ * with sub-VP or with flow. */
 sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
                              const sc_reverse_step *step, const float *x, const float *score,
                              const float *z, bool flow);
