@@ -1,6 +1,7 @@
-/* scorecon train: TIFF stacks in, a prior out. */
+/* scorecon train: images in, a prior out. */
 #include "cli/command.h"
 #include "cli/train_data.h"
+#include "cli/train_report.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "prior/training.h"
@@ -21,9 +22,9 @@
 typedef struct {
     sc_cli cli;
     const char *data, *val, *output, *checkpoint, *init, *occupied, *about, *network,
-        *history, *evaluate;
+        *history, *evaluate, *figure, *scratch;
     bool resume;
-    double hours, minutes;
+    double hours, minutes, val_share, memory;
     int matrix;
     sc_options options;
 } arguments;
@@ -32,13 +33,20 @@ typedef struct {
 
 enum {
     KEY_VAL = 0x2000, KEY_CHECKPOINT, KEY_RESUME, KEY_INIT, KEY_OCCUPIED, KEY_ABOUT, KEY_NETWORK,
-    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE,
+    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE, KEY_FIGURE, KEY_SHARE, KEY_MEMORY,
+    KEY_SCRATCH,
     KEY_TABLE = 0x3000 /* + position in sc_training_options */
 };
 
 static const struct argp_option own_options[] = {
     {"output", 'o', "FILE", 0, "the prior (safetensors), rewritten at each checkpoint", 1},
     {"val", KEY_VAL, "FOLDER", 0, "images to validate on", 1},
+    {"val-share", KEY_SHARE, "X", 0,
+     "set this share of the subjects aside to validate on, chosen by a hash of their names", 1},
+    {"memory", KEY_MEMORY, "MB", 0,
+     "images kept in memory; the others wait in a scratch file (default: a quarter of the machine's "
+     "memory)", 1},
+    {"scratch", KEY_SCRATCH, "FOLDER", 0, "place of the scratch file (default: that of the prior)", 1},
     {"occupied", KEY_OCCUPIED, "CSV", 0,
      "crop each image's k-space to the block that its scanner filled: columns subject, contrast, "
      "kspace_rows, kspace_cols; one line per file contrast/subject.tif", 1},
@@ -52,6 +60,8 @@ static const struct argp_option own_options[] = {
     {"resume", KEY_RESUME, 0, 0, "go on from the checkpoint, if it exists", 1},
     {"hours", KEY_HOURS, "H", 0, "stop after this time, with a checkpoint", 1},
     {"history", KEY_HISTORY, "FILE", 0, "append loss, speed and validation as JSON lines", 1},
+    {"figure", KEY_FIGURE, "PNG", 0,
+     "draw losses, validation and samples of the prior at each checkpoint", 1},
     {"evaluate", KEY_EVALUATE, "PRIOR", 0,
      "train nothing; print how PRIOR denoises the images of FOLDER", 1},
 };
@@ -59,7 +69,7 @@ static const struct argp_option own_options[] = {
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
 
 static struct argp_option all_options[OWN_OPTIONS + SC_OPTIONS_MAX + 2];
-static char help_text[SC_OPTIONS_MAX][160];
+static char help_text[SC_OPTIONS_MAX][300];
 
 /* Our own options, then those of the library's table. */
 static void list_options(void)
@@ -70,10 +80,13 @@ static void list_options(void)
     all_options[n++] = (struct argp_option){.doc = "Training:", .group = 2};
     for (int i = 0; sc_training_options[i].name; i++) {
         const sc_option *o = &sc_training_options[i];
-        snprintf(help_text[i], sizeof help_text[i], "%s%s%s%s (default %g)", o->help,
-                 o->unit[0] ? " [" : "", o->unit, o->unit[0] ? "]" : "", o->standard);
+        char standard[32];
+        sc_option_print(standard, sizeof standard, o, o->standard);
+        snprintf(help_text[i], sizeof help_text[i], "%s%s%s%s (default %s)", o->help,
+                 o->unit[0] ? " [" : "", o->unit, o->unit[0] ? "]" : "", standard);
         all_options[n++] = (struct argp_option){
-            .name = o->name, .key = KEY_TABLE + i, .arg = "X", .doc = help_text[i], .group = 2};
+            .name = o->name, .key = KEY_TABLE + i, .doc = help_text[i], .group = 2,
+            .arg = o->type == SC_OPT_CHOICE ? o->choices : o->type == SC_OPT_BOOL ? "yes|no" : "X"};
     }
 }
 
@@ -85,7 +98,7 @@ static const char **path_argument(arguments *a, int key)
     } paths[] = {{'o', &a->output}, {KEY_VAL, &a->val}, {KEY_CHECKPOINT, &a->checkpoint},
                  {KEY_INIT, &a->init}, {KEY_OCCUPIED, &a->occupied}, {KEY_ABOUT, &a->about},
                  {KEY_NETWORK, &a->network}, {KEY_HISTORY, &a->history},
-                 {KEY_EVALUATE, &a->evaluate}};
+                 {KEY_EVALUATE, &a->evaluate}, {KEY_FIGURE, &a->figure}, {KEY_SCRATCH, &a->scratch}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i].key == key)
             return paths[i].path;
@@ -112,6 +125,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_MINUTES:
         a->minutes = sc_cli_number(state, "--checkpoint-minutes", text, 0, 1e5);
         return 0;
+    case KEY_SHARE: a->val_share = sc_cli_number(state, "--val-share", text, 0.001, 0.9); return 0;
+    case KEY_MEMORY: a->memory = sc_cli_number(state, "--memory", text, 0, 1e9); return 0;
     case KEY_MATRIX: a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 8192); return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -123,68 +138,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "a folder of images and -o FILE are needed");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
+        if (a->val && a->val_share > 0)
+            argp_error(state, "--val and --val-share exclude each other");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* ---- reporting ---- */
-
-static void print_state(const sc_training_state *s, double loss, double rate, double left)
-{
-    fprintf(stderr, "update %lld, %lld images, loss %.4f, gradient %.3f, rate %.2e, "
-            "%.1f images/s, %.1f h left\n", (long long)s->step, (long long)s->images, loss,
-            s->gradient_norm, s->rate, rate, left / 3600);
-}
-
-static void print_validation(FILE *out, const sc_validation *v)
-{
-    fprintf(out, "validation on %d images, loss %.4f, RMS error / sigma:", v->images, v->loss);
-    for (int i = 0; i < SC_VALIDATION_LEVELS; i++)
-        fprintf(out, " %g: %.4f", sc_validation_sigma[i], v->rmse[i]);
-    fputc('\n', out);
-}
-
-static json_t *validation_json(const sc_validation *v)
-{
-    json_t *rmse = json_object();
-    for (int i = 0; i < SC_VALIDATION_LEVELS; i++) {
-        char sigma[32];
-        snprintf(sigma, sizeof sigma, "%g", sc_validation_sigma[i]);
-        json_object_set_new(rmse, sigma, json_real(v->rmse[i]));
-    }
-    return json_pack("{s:i, s:f, s:o}", "images", v->images, "loss", v->loss, "rmse_per_sigma", rmse);
-}
-
-static void append_history(const char *path, const sc_training_state *s, double loss, double rate,
-                           const sc_validation *v)
-{
-    FILE *file = fopen(path, "a");
-    if (!file) {
-        sc_log(SC_LOG_WARN, "%s cannot be written", path);
-        return;
-    }
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step, "images",
-                             (json_int_t)s->images, "loss", loss, "gradient_norm",
-                             s->gradient_norm, "rate", s->rate, "images_per_s", rate);
-    if (v && v->images)
-        json_object_set_new(line, "validation", validation_json(v));
-    json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(7));
-    fputc('\n', file);
-    json_decref(line);
-    fclose(file);
-}
-
-static void report(void *self, const sc_training_state *s, double loss, double rate, double left,
-                   const sc_validation *v)
-{
-    const arguments *a = self;
-    if (!a->cli.quiet && v && v->images)
-        print_validation(stderr, v);
-    else if (!a->cli.quiet && !v && !isatty(STDERR_FILENO))
-        print_state(s, loss, rate, left);
-    if (a->history)
-        append_history(a->history, s, loss, rate, v);
 }
 
 /* ---- what goes into the record ---- */
@@ -192,21 +150,27 @@ static void report(void *self, const sc_training_state *s, double loss, double r
 /* The options that shape the result, in one form whatever the order they were given in. */
 static sc_status describe_command(char **command, const arguments *a)
 {
-    size_t size = 4096 + strlen(a->data) + (a->val ? strlen(a->val) : 0) +
-                  (a->occupied ? strlen(a->occupied) : 0) + (a->network ? strlen(a->network) : 0) +
-                  (a->init ? strlen(a->init) : 0);
+    const char *const paths[][2] = {{" ", a->data}, {" --val ", a->val}, {" --occupied ", a->occupied},
+                                    {" --network ", a->network}, {" --init ", a->init}};
+    size_t size = 4096;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        size += paths[i][1] ? strlen(paths[i][1]) : 0;
     sc_status status = SC_ALLOC(command, size, "command");
     if (status != SC_OK)
         return status;
-    int n = snprintf(*command, size, "scorecon train %s%s%s%s%s%s%s%s%s --matrix %d", a->data,
-                     a->val ? " --val " : "", a->val ? a->val : "",
-                     a->occupied ? " --occupied " : "", a->occupied ? a->occupied : "",
-                     a->network ? " --network " : "", a->network ? a->network : "",
-                     a->init ? " --init " : "", a->init ? a->init : "", a->matrix);
-    for (int i = 0; sc_training_options[i].name; i++)
+    int n = snprintf(*command, size, "scorecon train");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i][1])
+            n += snprintf(*command + n, size - (size_t)n, "%s%s", paths[i][0], paths[i][1]);
+    if (a->val_share > 0)
+        n += snprintf(*command + n, size - (size_t)n, " --val-share %.12g", a->val_share);
+    n += snprintf(*command + n, size - (size_t)n, " --matrix %d", a->matrix);
+    for (int i = 0; sc_training_options[i].name; i++) {
+        char value[32];
+        sc_option_print(value, sizeof value, &sc_training_options[i], a->options.value[i]);
         if (a->options.value[i] != sc_training_options[i].standard)
-            n += snprintf(*command + n, size - (size_t)n, " --%s %.12g", sc_training_options[i].name,
-                          a->options.value[i]);
+            n += snprintf(*command + n, size - (size_t)n, " --%s %s", sc_training_options[i].name, value);
+    }
     return SC_OK;
 }
 
@@ -257,7 +221,7 @@ static sc_status read_network(sc_network_config *config, const char *path)
     return status;
 }
 
-/* ---- the command ---- */
+/* ---- the run ---- */
 
 static sc_status begin(sc_training *training, const arguments *a)
 {
@@ -270,7 +234,7 @@ static sc_status begin(sc_training *training, const arguments *a)
     return a->init ? sc_training_start_from(training, a->init) : SC_OK;
 }
 
-static sc_status run_training(sc_training *training, const arguments *a)
+static sc_status run_training(sc_training *training, const arguments *a, sc_train_reporter *reporter)
 {
     sc_status status = SC_OK;
     char *command = NULL;
@@ -286,8 +250,9 @@ static sc_status run_training(sc_training *training, const arguments *a)
     const sc_training_plan plan = {
         .checkpoint = a->checkpoint, .weights = a->output, .about = &about,
         .checkpoint_minutes = a->minutes, .hours = a->hours, .progress = bar ? shown : &quiet,
-        .self = (void *)a, .report = report, .report_steps = REPORT_STEPS};
+        .self = reporter, .report = sc_train_report, .report_steps = REPORT_STEPS};
     SC_TRY(begin(training, a));
+    SC_TRY(sc_train_reporter_resume(reporter, sc_training_current(training)->images));
     SC_TRY(sc_training_run(training, &plan));
     const sc_training_state *end = sc_training_current(training);
     if (!a->cli.quiet)
@@ -299,41 +264,85 @@ cleanup:
     return status;
 }
 
+/* ---- images ---- */
+
+typedef struct {
+    sc_slice_store *store;
+    sc_train_data train, val; /* val: count 0 if none */
+} images;
+
+static int64_t memory_limit(const arguments *a)
+{
+    if (a->memory >= 0)
+        return (int64_t)(a->memory * 1048576);
+    return (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
+static sc_status create_store(sc_slice_store **store, const arguments *a)
+{
+    char folder[4096];
+    const char *output = a->output ? a->output : "", *slash = strrchr(output, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1, slash ? output : ".");
+    return sc_slice_store_create(store, memory_limit(a), a->scratch ? a->scratch : folder);
+}
+
+static sc_status load_images(images *set, const arguments *a, const sc_device *device)
+{
+    sc_status status = SC_OK;
+    SC_TRY(create_store(&set->store, a));
+    SC_TRY(sc_train_data_load(&set->train, set->store, a->data, a->occupied, a->matrix, device));
+    if (a->val)
+        SC_TRY(sc_train_data_load(&set->val, set->store, a->val, a->occupied, a->matrix, device));
+    if (a->val_share > 0)
+        SC_TRY(sc_train_data_split(&set->train, &set->val, a->val_share));
+cleanup:
+    return status;
+}
+
+static void free_images(images *set)
+{
+    sc_train_data_free(&set->train);
+    sc_train_data_free(&set->val);
+    sc_slice_store_free(set->store);
+}
+
+static void tell_images(const images *set, const arguments *a)
+{
+    sc_store_size size = sc_slice_store_size(set->store);
+    if (a->cli.quiet)
+        return;
+    fprintf(stderr, "%d images of %d subjects to train on", set->train.count,
+            sc_train_data_subjects(&set->train));
+    if (set->val.count)
+        fprintf(stderr, ", %d of %d to validate on", set->val.count, sc_train_data_subjects(&set->val));
+    fprintf(stderr, "; %.0f MB in memory, %.0f MB in a scratch file\n",
+            (double)size.memory_bytes / 1048576, (double)size.file_bytes / 1048576);
+}
+
+/* ---- the command ---- */
+
 static sc_status train(const arguments *a)
 {
     sc_status status = SC_OK;
     sc_network_config config;
     sc_device *device = NULL;
-    sc_train_data data = {0}, val = {0};
+    images set = {0};
     sc_training *training = NULL;
+    sc_train_reporter reporter = {.quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
     SC_TRY(read_network(&config, a->network));
     SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
-    SC_TRY(sc_train_data_load(&data, a->data, a->occupied, a->matrix, device));
-    if (a->val)
-        SC_TRY(sc_train_data_load(&val, a->val, a->occupied, a->matrix, device));
-    SC_TRY(sc_training_create(&training, &config, &a->options, &data.source,
-                              a->val ? &val.source : NULL, device));
-    SC_TRY(run_training(training, a));
+    SC_TRY(load_images(&set, a, device));
+    tell_images(&set, a);
+    SC_TRY(sc_training_create(&training, &config, &a->options, &set.train.source,
+                              set.val.count ? &set.val.source : NULL, device));
+    reporter.training = training;
+    SC_TRY(run_training(training, a, &reporter));
 cleanup:
+    sc_train_reporter_free(&reporter);
     sc_training_free(training);
-    sc_train_data_free(&data);
-    sc_train_data_free(&val);
+    free_images(&set);
     sc_device_free(device);
     return status;
-}
-
-static void print_evaluation(const sc_validation *v, bool json)
-{
-    if (!json) {
-        printf("%d images, loss %.4f\n%8s  RMS error / sigma\n", v->images, v->loss, "sigma");
-        for (int i = 0; i < SC_VALIDATION_LEVELS; i++)
-            printf("%8g  %.4f\n", sc_validation_sigma[i], v->rmse[i]);
-        return;
-    }
-    json_t *object = validation_json(v);
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
-    putchar('\n');
-    json_decref(object);
 }
 
 /* The validation of a finished prior: a training that takes no step. */
@@ -341,21 +350,21 @@ static sc_status evaluate(const arguments *a)
 {
     sc_status status = SC_OK;
     sc_device *device = NULL;
-    sc_train_data data = {0};
+    images set = {0};
     sc_training *training = NULL;
     sc_weights weights;
     sc_validation validation;
     SC_TRY(sc_weights_read(&weights, a->evaluate));
     SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
-    SC_TRY(sc_train_data_load(&data, a->data, a->occupied, a->matrix, device));
+    SC_TRY(load_images(&set, a, device));
     SC_TRY(sc_training_create(&training, sc_network_configuration(weights.network), &a->options,
-                              &data.source, &data.source, device));
+                              &set.train.source, &set.train.source, device));
     SC_TRY(sc_training_start_from(training, a->evaluate));
     SC_TRY(sc_training_validate(training, &validation));
-    print_evaluation(&validation, a->cli.json);
+    sc_train_print_evaluation(&validation, a->cli.json);
 cleanup:
     sc_training_free(training);
-    sc_train_data_free(&data);
+    free_images(&set);
     sc_device_free(device);
     sc_weights_free(&weights);
     return status;
@@ -367,13 +376,13 @@ int sc_command_train(int argc, char **argv)
     static const struct argp argp = {
         .options = all_options, .parser = parse, .children = children,
         .args_doc = "FOLDER -o PRIOR",
-        .doc = "Train a score prior on the TIFF stacks below FOLDER.\v"
+        .doc = "Train a score prior on the images below FOLDER: TIFF stacks, NIfTI, .npy, DICOM.\v"
                "Example:\n  scorecon train brain_mr/train --val brain_mr/val "
                "--occupied brain_mr/subjects.csv \\\n      --checkpoint run.ckpt --resume "
                "--hours 8 -o brain-mr.safetensors\n\n"
                "Ctrl-C writes the checkpoint and stops; the same command goes on from it, to the "
                "same bytes as an uninterrupted run."};
-    arguments a = {.minutes = 10, .matrix = 256,
+    arguments a = {.minutes = 10, .matrix = 256, .memory = -1,
                    .options = sc_options_default(sc_training_options)};
     list_options();
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);

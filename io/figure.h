@@ -48,6 +48,19 @@ typedef struct {
 sc_status sc_figure_curves(const char *path, const sc_curve *curve, int curves, const char *title,
                            const char *x_label, const char *y_label, bool log_x, bool log_y);
 
+/* What sc_figure_curves draws, as one thing. */
+typedef struct {
+    const sc_curve *curve;
+    int curves;
+    const char *title, *x_label, *y_label; /* NULL: none */
+    bool log_x, log_y;
+} sc_plot;
+
+/* Plots under each other, and below them the panel of sc_figure_panel (rows 0: none), as one
+ * picture. A plot without a point to draw is left out. SC_ERR_INPUT if nothing is left. */
+sc_status sc_figure_report(const char *path, const sc_plot *plot, int plots, const sc_tile *tile,
+                           int rows, int columns, int width);
+
 #ifdef __cplusplus
 }
 #endif

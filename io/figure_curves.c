@@ -136,20 +136,19 @@ static void draw_labels(cairo_t *cr, const char *title, const char *x_label, con
     cairo_restore(cr);
 }
 
-sc_status sc_figure_curves(const char *path, const sc_curve *curve, int curves, const char *title,
-                           const char *x_label, const char *y_label, bool log_x, bool log_y)
+sc_status sc_figure_draw_plot(cairo_surface_t **surface, const sc_plot *plot)
 {
     sc_status status;
     cairo_t *cr = NULL;
-    cairo_surface_t *surface = NULL;
-    axis x = {.log = log_x, .start = LEFT, .length = WIDTH - LEFT - RIGHT};
-    axis y = {.log = log_y, .start = HEIGHT - BOTTOM, .length = -(HEIGHT - TOP - BOTTOM)};
-    if (curves < 1 || curves > CURVES)
-        return sc_fail(SC_ERR_USAGE, "figure: %d curves, expected 1 to %d", curves, CURVES);
-    SC_TRY(fit(&x, &y, curve, curves));
-    surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
-    SC_TRY(sc_cairo_check(cairo_surface_status(surface)));
-    cr = cairo_create(surface);
+    axis x = {.log = plot->log_x, .start = LEFT, .length = WIDTH - LEFT - RIGHT};
+    axis y = {.log = plot->log_y, .start = HEIGHT - BOTTOM, .length = -(HEIGHT - TOP - BOTTOM)};
+    *surface = NULL;
+    if (plot->curves < 1 || plot->curves > CURVES)
+        return sc_fail(SC_ERR_USAGE, "figure: %d curves, expected 1 to %d", plot->curves, CURVES);
+    SC_TRY(fit(&x, &y, plot->curve, plot->curves));
+    *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
+    SC_TRY(sc_cairo_check(cairo_surface_status(*surface)));
+    cr = cairo_create(*surface);
     cairo_set_source_rgb(cr, 1, 1, 1);
     cairo_paint(cr);
     cairo_set_line_width(cr, 1);
@@ -158,15 +157,29 @@ sc_status sc_figure_curves(const char *path, const sc_curve *curve, int curves, 
     cairo_set_source_rgb(cr, 0.2, 0.2, 0.2);
     cairo_rectangle(cr, LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
     cairo_stroke(cr);
-    for (int c = 0; c < curves; c++)
-        draw_curve(cr, &x, &y, &curve[c], c);
-    draw_labels(cr, title, x_label, y_label);
+    for (int c = 0; c < plot->curves; c++)
+        draw_curve(cr, &x, &y, &plot->curve[c], c);
+    draw_labels(cr, plot->title, plot->x_label, plot->y_label);
     SC_TRY(sc_cairo_check(cairo_status(cr)));
-    SC_TRY(sc_png_write_surface(path, surface));
 cleanup:
     if (cr)
         cairo_destroy(cr);
-    if (surface)
-        cairo_surface_destroy(surface);
+    if (status != SC_OK && *surface) {
+        cairo_surface_destroy(*surface);
+        *surface = NULL;
+    }
+    return status;
+}
+
+sc_status sc_figure_curves(const char *path, const sc_curve *curve, int curves, const char *title,
+                           const char *x_label, const char *y_label, bool log_x, bool log_y)
+{
+    cairo_surface_t *surface;
+    const sc_plot plot = {curve, curves, title, x_label, y_label, log_x, log_y};
+    sc_status status = sc_figure_draw_plot(&surface, &plot);
+    if (status != SC_OK)
+        return status;
+    status = sc_png_write_surface(path, surface);
+    cairo_surface_destroy(surface);
     return status;
 }

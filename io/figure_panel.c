@@ -153,17 +153,17 @@ static void draw_row(cairo_t *cr, cairo_surface_t *surface, const layout *l, int
         draw_bar(cr, l, row, MARGIN + l->columns * (l->box_width + MARGIN), image_top);
 }
 
-sc_status sc_figure_panel(const char *path, const sc_tile *tile, int rows, int columns, int width,
-                          const char *heading, bool bar)
+sc_status sc_figure_draw_panel(cairo_surface_t **surface, const sc_tile *tile, int rows,
+                               int columns, int width, const char *heading, bool bar)
 {
     sc_status status;
-    cairo_surface_t *surface = NULL;
     cairo_t *cr = NULL;
     layout l = {.tile = tile, .rows = rows, .columns = columns};
+    *surface = NULL;
     SC_TRY(lay_out(&l, width, heading, bar));
-    surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, figure_width(&l), figure_height(&l));
-    SC_TRY(sc_cairo_check(cairo_surface_status(surface)));
-    cr = cairo_create(surface);
+    *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, figure_width(&l), figure_height(&l));
+    SC_TRY(sc_cairo_check(cairo_surface_status(*surface)));
+    cr = cairo_create(*surface);
     cairo_set_source_rgb(cr, 0.07, 0.07, 0.08);
     cairo_paint(cr);
     if (heading) {
@@ -171,13 +171,26 @@ sc_status sc_figure_panel(const char *path, const sc_tile *tile, int rows, int c
         sc_figure_text(cr, MARGIN, MARGIN + 18, 17, 0, figure_width(&l) - 2 * MARGIN, heading);
     }
     for (int row = 0; row < rows; row++)
-        draw_row(cr, surface, &l, row, MARGIN + (heading ? HEADING : 0) + row * row_height(&l));
+        draw_row(cr, *surface, &l, row, MARGIN + (heading ? HEADING : 0) + row * row_height(&l));
     SC_TRY(sc_cairo_check(cairo_status(cr)));
-    SC_TRY(sc_png_write_surface(path, surface));
 cleanup:
     if (cr)
         cairo_destroy(cr);
-    if (surface)
-        cairo_surface_destroy(surface);
+    if (status != SC_OK && *surface) {
+        cairo_surface_destroy(*surface);
+        *surface = NULL;
+    }
+    return status;
+}
+
+sc_status sc_figure_panel(const char *path, const sc_tile *tile, int rows, int columns, int width,
+                          const char *heading, bool bar)
+{
+    cairo_surface_t *surface;
+    sc_status status = sc_figure_draw_panel(&surface, tile, rows, columns, width, heading, bar);
+    if (status != SC_OK)
+        return status;
+    status = sc_png_write_surface(path, surface);
+    cairo_surface_destroy(surface);
     return status;
 }

@@ -190,19 +190,71 @@ cleanup:
     return status;
 }
 
+/* A file, standing at its elements; on failure *file is NULL. */
+static sc_status open_file(FILE **file, sc_npy_header *header, const char *path)
+{
+    int64_t bytes;
+    *file = NULL;
+    sc_status status = sc_file_size(&bytes, path);
+    if (status != SC_OK)
+        return status;
+    if (!(*file = fopen(path, "rb")))
+        return sc_fail(SC_ERR_IO, "%s: %s", path, strerror(errno));
+    status = read_header(*file, header, bytes);
+    if (status != SC_OK) {
+        fclose(*file);
+        *file = NULL;
+    }
+    return sc_context(status, "%s", path);
+}
+
+sc_status sc_npy_shape(int *rank, int64_t dim[SC_MAX_RANK], bool *fortran, const char *path)
+{
+    sc_npy_header header;
+    FILE *file;
+    sc_status status = open_file(&file, &header, path);
+    if (status != SC_OK)
+        return status;
+    fclose(file);
+    *rank = header.rank;
+    *fortran = header.fortran && header.rank > 1;
+    memcpy(dim, header.dim, sizeof header.dim);
+    return SC_OK;
+}
+
+sc_status sc_npy_read_slice(sc_array *slice, const char *path, int64_t index)
+{
+    sc_npy_header header;
+    FILE *file;
+    *slice = (sc_array){0};
+    sc_status status = open_file(&file, &header, path);
+    if (status != SC_OK)
+        return status;
+    if (header.fortran || header.rank < 2)
+        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "single slices of an array in Fortran order, or of rank 1"));
+    if (index < 0 || index >= header.dim[0])
+        SC_TRY(sc_fail(SC_ERR_USAGE, "slice %lld of %lld", (long long)index, (long long)header.dim[0]));
+    SC_TRY(sc_array_create(slice, nearest(&header), header.rank - 1, header.dim + 1));
+    int64_t count = sc_array_count(slice);
+    if (fseeko(file, (off_t)(index * count * header.size), SEEK_CUR) != 0)
+        SC_TRY(sc_fail(SC_ERR_IO, "%s", strerror(errno)));
+    SC_TRY(read_elements(file, slice->data, count * (header.kind == 'c' ? 2 : 1), &header));
+cleanup:
+    fclose(file);
+    if (status != SC_OK)
+        sc_array_free(slice);
+    return sc_context(status, "%s", path);
+}
+
 sc_status sc_npy_read(sc_array *array, const char *path)
 {
-    sc_status status = SC_OK;
     sc_array raw = {0}, ordered = {0};
     sc_npy_header header;
-    int64_t bytes;
-    FILE *file = NULL;
+    FILE *file;
     *array = (sc_array){0};
-    if ((status = sc_file_size(&bytes, path)) != SC_OK)
+    sc_status status = open_file(&file, &header, path);
+    if (status != SC_OK)
         return status;
-    if (!(file = fopen(path, "rb")))
-        return sc_fail(SC_ERR_IO, "%s: %s", path, strerror(errno));
-    SC_TRY(read_header(file, &header, bytes));
     SC_TRY(sc_array_create(&raw, nearest(&header), header.rank, header.dim));
     int64_t components = sc_array_count(&raw) * (header.kind == 'c' ? 2 : 1);
     SC_TRY(read_elements(file, raw.data, components, &header));

@@ -22,6 +22,12 @@ extern "C" {
  * anything is allocated; SC_ERR_UNSUPPORTED for a dtype outside the table above. */
 sc_status sc_npy_read(sc_array *array, const char *path);
 
+/* For files larger than memory: what sc_npy_read would give, without reading it, and one element
+ * [index, ...] of the first axis of it. *fortran: the file's order is Fortran's, of which single
+ * elements are not read (SC_ERR_UNSUPPORTED). Errors as for sc_npy_read. */
+sc_status sc_npy_shape(int *rank, int64_t dim[SC_MAX_RANK], bool *fortran, const char *path);
+sc_status sc_npy_read_slice(sc_array *slice, const char *path, int64_t index);
+
 /* Write f32, c32, u8, i32 or f64, version 1, C order, atomically. */
 sc_status sc_npy_write(const char *path, const sc_array *array);
 

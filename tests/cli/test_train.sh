@@ -60,7 +60,7 @@ wait "$pid" || code=$?
 "$program" sample --prior whole.safetensors -n 2 --size 9x14 --steps 4 -o s.png --quiet || fail "sample"
 [ "$(stat -c %s s.npy)" -eq $((128 + 2 * 9 * 14 * 8)) ] || fail "s.npy has the wrong size"
 
-expect 1 "empty: no .tif" train empty -o x.safetensors
+expect 1 "empty: no images" train empty -o x.safetensors
 expect 1 "nowhere" train nowhere -o x.safetensors
 expect 2 "stop.ckpt exists" "${train[@]}" --checkpoint stop.ckpt -o x.safetensors
 expect 1 "seed" "${train[@]}" --checkpoint stop.ckpt --resume --seed 2 -o x.safetensors
