@@ -1,6 +1,7 @@
 /* scorecon sample: images drawn from a prior alone. */
 #include "cli/command.h"
 #include "base/memory.h"
+#include "base/option.h"
 #include "io/npy.h"
 #include "io/png.h"
 #include "prior/sample.h"
@@ -11,23 +12,46 @@
 
 typedef struct {
     sc_cli cli;
-    const char *prior, *output;
-    int count, height, width, steps;
+    const char *prior, *output, *png;
+    int count, height, width;
     uint64_t seed;
+    sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_STEPS, KEY_SEED };
+enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_TABLE = 0x3000 };
 
-static const struct argp_option options[] = {
+static const struct argp_option own_options[] = {
     {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
     {"output", 'o', "FILE", 0, "what to write: .npy (sample, y, x), complex for a complex prior; "
-     ".png: magnitudes side by side", 1},
+     ".png: magnitudes in a grid", 1},
+    {"png", KEY_PNG, "FILE", 0, "the grid of magnitudes, beside a .npy", 1},
     {"count", 'n', "N", 0, "number of images (default 4)", 1},
     {"size", KEY_SIZE, "HxW", 0, "their size (default 128x128)", 1},
-    {"steps", KEY_STEPS, "N", 0, "noise levels; 2 N - 1 evaluations an image (default 32)", 1},
     {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only", 1},
-    {0},
 };
+
+#define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
+
+static struct argp_option all_options[OWN_OPTIONS + SC_OPTIONS_MAX + 2];
+static char help_text[SC_OPTIONS_MAX][300];
+
+/* Our own options, then those of the library's table. */
+static void list_options(void)
+{
+    size_t n = 0;
+    for (; n < OWN_OPTIONS; n++)
+        all_options[n] = own_options[n];
+    all_options[n++] = (struct argp_option){.doc = "Sampler:", .group = 2};
+    for (int i = 0; sc_sample_options[i].name; i++) {
+        const sc_option *o = &sc_sample_options[i];
+        char standard[32];
+        sc_option_print(standard, sizeof standard, o, o->standard);
+        snprintf(help_text[i], sizeof help_text[i], "%s (default %s)", o->help, standard);
+        all_options[n++] = (struct argp_option){
+            .name = o->name, .key = KEY_TABLE + i, .doc = help_text[i], .group = 2,
+            .arg = o->type == SC_OPT_CHOICE ? o->choices : "X"};
+    }
+}
 
 static void parse_size(arguments *a, char *text, struct argp_state *state)
 {
@@ -42,13 +66,18 @@ static void parse_size(arguments *a, char *text, struct argp_state *state)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *a = state->input;
+    if (key >= KEY_TABLE && key < KEY_TABLE + SC_OPTIONS_MAX) {
+        if (sc_options_set(&a->options, sc_sample_options[key - KEY_TABLE].name, text) != SC_OK)
+            argp_failure(state, 2, 0, "%s", sc_message());
+        return 0;
+    }
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
     case 'o': a->output = text; return 0;
     case 'n': a->count = (int)sc_cli_integer(state, "-n", text, 1, 10000); return 0;
     case KEY_PRIOR: a->prior = text; return 0;
     case KEY_SIZE: parse_size(a, text, state); return 0;
-    case KEY_STEPS: a->steps = (int)sc_cli_integer(state, "--steps", text, 2, 10000); return 0;
+    case KEY_PNG: a->png = text; return 0;
     case KEY_SEED: a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX); return 0;
     case ARGP_KEY_END:
         if (!a->prior || !a->output)
@@ -58,28 +87,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-/* Magnitudes of all images in one row. */
+/* Magnitudes of all images in a grid of nearly as many rows as columns; white is one for all. */
 static sc_status write_png(const char *path, const float *x, const arguments *a, int channels)
 {
-    float *strip;
-    int64_t h = a->height, w = a->width, width = w * a->count;
-    sc_status status = SC_ALLOC(&strip, h * width, "picture");
+    float *grid;
+    int64_t h = a->height, w = a->width, columns = (int64_t)ceil(sqrt(a->count));
+    int64_t rows = (a->count + columns - 1) / columns, ny = rows * h, nx = columns * w;
+    sc_status status = SC_ALLOC(&grid, ny * nx, "picture");
     if (status != SC_OK)
         return status;
-    for (int64_t n = 0; n < a->count; n++)
+    for (int64_t n = 0; n < a->count; n++) {
+        float *corner = grid + n / columns * h * nx + n % columns * w;
         for (int64_t i = 0; i < h; i++)
             for (int64_t j = 0; j < w; j++) {
                 const float *p = x + ((n * h + i) * w + j) * channels;
-                strip[i * width + n * w + j] = channels == 2 ? hypotf(p[0], p[1]) : p[0];
+                corner[i * nx + j] = channels == 2 ? hypotf(p[0], p[1]) : p[0];
             }
-    status = sc_png_write_gray(path, strip, h, width, 0, sc_png_white(strip, h * width));
-    sc_free(strip);
+    }
+    status = sc_png_write_gray(path, grid, ny, nx, 0, sc_png_white(grid, ny * nx));
+    sc_free(grid);
     return status;
 }
 
@@ -92,22 +118,45 @@ static sc_status write_npy(const char *path, float *x, const arguments *a, int c
     return sc_npy_write(path, &array);
 }
 
+/* Progress of one image as a part of all. */
+typedef struct {
+    const sc_progress *outer;
+    int index, count;
+} part;
+
+static void report_part(void *self, const char *phase, double done, double total)
+{
+    const part *p = self;
+    if (p->outer->report)
+        p->outer->report(p->outer->self, phase, p->index + done / total, p->count);
+}
+
+static bool part_cancelled(void *self)
+{
+    const part *p = self;
+    return p->outer->cancelled && p->outer->cancelled(p->outer->self);
+}
+
 static sc_status sample(const arguments *a)
 {
     sc_status status = SC_OK;
     sc_score *score = NULL;
     float *x = NULL;
-    bool png = ends_with(a->output, ".png");
-    if (!png && !ends_with(a->output, ".npy"))
+    bool png = sc_cli_ends_with(a->output, ".png");
+    part p = {.outer = sc_cli_progress(&a->cli), .count = a->count};
+    const sc_progress progress = {&p, report_part, part_cancelled};
+    if (!png && !sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy or .png", a->output));
     SC_TRY(sc_score_load(&score, a->prior, a->cli.threads));
     size_t size = (size_t)a->height * (size_t)a->width * (size_t)score->channels;
     SC_TRY(sc_alloc((void **)&x, size * (size_t)a->count, sizeof *x, "samples"));
-    for (int i = 0; i < a->count; i++)
-        SC_TRY(sc_prior_sample(x + (size_t)i * size, score, a->height, a->width, a->steps,
-                               (sc_key){a->seed, 0, (uint32_t)i}, sc_cli_progress(&a->cli)));
+    for (p.index = 0; p.index < a->count; p.index++)
+        SC_TRY(sc_prior_sample_by(x + (size_t)p.index * size, score, a->height, a->width, &a->options,
+                                  (sc_key){a->seed, 0, (uint32_t)p.index}, &progress));
     SC_TRY(png ? write_png(a->output, x, a, score->channels)
                : write_npy(a->output, x, a, score->channels));
+    if (a->png)
+        SC_TRY(write_png(a->png, x, a, score->channels));
 cleanup:
     sc_score_free(score);
     sc_free(x);
@@ -118,12 +167,15 @@ int sc_command_sample(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse, .children = children,
+        .options = all_options, .parser = parse, .children = children,
         .args_doc = "--prior FILE -o FILE",
         .doc = "Draw images from a prior alone: what it has learned, to look at.\v"
                "Example:\n  scorecon sample --prior brain-mr.safetensors -n 4 --size 128x128 "
-               "-o samples.png"};
-    arguments a = {.count = 4, .height = 128, .width = 128, .steps = 32, .seed = 1};
+               "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
+               "reverse-diffusion --corrector langevin --steps 1000"};
+    arguments a = {.count = 4, .height = 128, .width = 128, .seed = 1,
+                   .options = sc_options_default(sc_sample_options)};
+    list_options();
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
     return sc_cli_exit(&a.cli, sample(&a));
 }

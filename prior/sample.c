@@ -138,6 +138,9 @@ sc_status sc_prior_sample_pc(float *x, const sc_score *score, int h, int w, cons
     double end = sc_sample_time_min(&score->sde);
     float start = score->sde.kind == SC_SDE_VE ? (float)score->sde.sigma_max : 1;
     assert(plan->steps >= 2 && plan->corrector_steps < SC_DRAW_DATA - SC_DRAW_CORRECTOR);
+    if (score->sde.kind != SC_SDE_VE && plan->steps <= score->sde.beta_max) /* beta_i = beta / N < 1 */
+        return sc_fail(SC_ERR_USAGE, "option steps: expected more than beta_max = %g, found %d",
+                       score->sde.beta_max, plan->steps);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         SC_TRY(SC_ALLOC(owned[i], at.n, "sampler"));
     sc_random_normal(x, at.n, key, SC_DRAW_INIT, 0);
@@ -148,8 +151,12 @@ sc_status sc_prior_sample_pc(float *x, const sc_score *score, int h, int w, cons
         at.t = sc_sde_grid_time(end, plan->steps, k);
         SC_TRY(pc_step(&at, plan, key, k));
     }
-    for (int64_t i = 0; i < at.n; i++)
+    for (int64_t i = 0; i < at.n; i++) {
         x[i] = at.mean[i];
+        if (!isfinite(x[i]))
+            SC_TRY(sc_fail(SC_ERR_NUMERIC, "the sample is not finite: too few steps, or too large an "
+                           "snr"));
+    }
     SC_TRY(sc_progress_step(progress, "sampling", plan->steps, plan->steps));
 cleanup:
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -177,20 +184,20 @@ const sc_option sc_sample_options[] = {
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress)
 {
-    int sampler = (int)sc_options_get(options, "sampler"), steps = (int)sc_options_get(options, "steps");
+    int kind = (int)sc_options_get(options, "sampler"), steps = (int)sc_options_get(options, "steps");
     int corrector = (int)sc_options_get(options, "corrector");
     if (steps == 1)
         return sc_fail(SC_ERR_USAGE, "option steps: expected 0, or at least 2, found 1");
-    if (sampler == HEUN && corrector)
+    if (kind == HEUN && corrector)
         return sc_fail(SC_ERR_USAGE, "sampler heun has no corrector");
-    if (sampler == HEUN)
+    if (kind == HEUN)
         return sc_prior_sample(x, score, h, w, steps ? steps : 32, key, progress);
     static const sc_predictor predictor[] = {SC_PREDICT_REVERSE, SC_PREDICT_EULER,
                                              SC_PREDICT_ANCESTRAL, SC_PREDICT_REVERSE};
     const sc_pc_plan plan = {
-        .predictor = predictor[sampler - FIRST_PREDICTOR], .steps = steps ? steps : 1000,
+        .predictor = predictor[kind - FIRST_PREDICTOR], .steps = steps ? steps : 1000,
         .corrector = corrector == 2 ? SC_CORRECT_ANNEALED : SC_CORRECT_LANGEVIN,
         .corrector_steps = corrector ? (int)sc_options_get(options, "corrector-steps") : 0,
-        .snr = sc_options_get(options, "snr"), .flow = sampler == FLOW};
+        .snr = sc_options_get(options, "snr"), .flow = kind == FLOW};
     return sc_prior_sample_pc(x, score, h, w, &plan, key, progress);
 }
