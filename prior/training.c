@@ -206,7 +206,8 @@ static sc_status validate_image(sc_training *t, double *sum, int index)
 {
     sc_status status = SC_OK;
     sc_augmentation how = {.crop = (int)sc_training_option(t, "crop"), .fixed = true,
-                           .channels = sc_network_configuration(t->network)->channels};
+                           .channels = sc_network_configuration(t->network)->channels,
+                           .without = sc_training_left_out(t)};
     sc_array image;
     const sc_image_source *source = t->val.source;
     SC_TRY(source->get(source->self, &image, index));

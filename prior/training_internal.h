@@ -46,6 +46,9 @@ struct sc_training {
 
 double sc_training_option(const sc_training *training, const char *name);
 
+/* Bits of SC_WITHOUT_..., from the options. */
+unsigned sc_training_left_out(const sc_training *training);
+
 /* Workers for the options batch and part and the device's threads. */
 sc_status sc_training_start_workers(sc_training *training);
 void sc_training_stop_workers(sc_training *training); /* none is fine */

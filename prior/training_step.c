@@ -41,7 +41,7 @@ void sc_training_add_noise(float *x, const float *x0, double sigma, int64_t n, s
         x[i] = x0[i] + (float)sigma * x[i];
 }
 
-static unsigned left_out(const sc_training *t)
+unsigned sc_training_left_out(const sc_training *t)
 {
     static const struct {
         const char *option;
@@ -59,7 +59,7 @@ static sc_status make_example(sc_training *t, int item)
 {
     sc_augmentation how = {.crop = (int)sc_training_option(t, "crop"),
                            .channels = sc_network_configuration(t->network)->channels,
-                           .without = left_out(t)};
+                           .without = sc_training_left_out(t)};
     sc_key key = {(uint64_t)sc_training_option(t, "seed"), (uint32_t)t->state.step, (uint32_t)item};
     float *x0 = t->x0 + item * t->example;
     int index = sc_image_set_pick(

@@ -36,6 +36,24 @@ static void good_values_are_taken(void **state)
     assert_true(sc_options_get(&o, "warm") == 1);
 }
 
+static void printed_values_are_read_back(void **state)
+{
+    (void)state;
+    static const char *const values[][2] = {
+        {"iterations", "1000"}, {"lambda", "0.001"}, {"warm", "no"}, {"filter", "haar"},
+        {"filter", "db4"}};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[32];
+        int row = 0;
+        sc_options o = sc_options_default(table);
+        assert_int_equal(sc_options_set(&o, values[i][0], values[i][1]), SC_OK);
+        while (strcmp(table[row].name, values[i][0]) != 0)
+            row++;
+        sc_option_print(text, sizeof text, &table[row], o.value[row]);
+        assert_string_equal(text, values[i][1]);
+    }
+}
+
 static void bad_values_are_named_and_change_nothing(void **state)
 {
     (void)state;
@@ -65,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_come_from_the_table),
         cmocka_unit_test(good_values_are_taken),
+        cmocka_unit_test(printed_values_are_read_back),
         cmocka_unit_test(bad_values_are_named_and_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,30 @@ static void curves_are_drawn_on_both_kinds_of_axes(void **state)
     assert_good(sc_figure_curves(in_scratch("k.png"), &point, 1, NULL, NULL, NULL, true, true));
 }
 
+static void a_report_holds_its_plots_and_its_panel(void **state)
+{
+    (void)state;
+    draw_rings();
+    const double x[3] = {1, 2, 3}, y[3] = {3, 2, 1}, bad = NAN;
+    const sc_curve curve = {x, y, 3, "loss"}, none = {&bad, &bad, 1, NULL};
+    const sc_plot plot[3] = {{&curve, 1, "a", "x", "y", false, true}, {&none, 1, "b", NULL, NULL, false, false},
+                             {&curve, 1, "c", NULL, NULL, false, false}};
+    const sc_tile tile = {.image = ring, .ny = 64, .nx = 48, .high = 1};
+    assert_good(sc_figure_report(in_scratch("r.png"), plot, 3, &tile, 1, 1, 96));
+    assert_good(sc_figure_curves(in_scratch("c.png"), &curve, 1, NULL, NULL, NULL, false, false));
+    assert_good(sc_figure_panel(in_scratch("p.png"), &tile, 1, 1, 96, NULL, false));
+    int height[3];
+    static const char *const name[3] = {"r.png", "c.png", "p.png"};
+    for (int k = 0; k < 3; k++) {
+        cairo_surface_t *s = cairo_image_surface_create_from_png(in_scratch(name[k]));
+        height[k] = cairo_image_surface_get_height(s);
+        cairo_surface_destroy(s);
+    }
+    assert_int_equal(height[0], 2 * height[1] + height[2]); /* the empty plot is left out */
+    assert_refused(sc_figure_report(in_scratch("never.png"), plot + 1, 1, NULL, 0, 0, 0), SC_ERR_INPUT,
+                   "nothing to draw");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +154,7 @@ int main(void)
         cmocka_unit_test(images_of_any_size_fit_the_box),
         cmocka_unit_test(impossible_figures_get_one_line),
         cmocka_unit_test(curves_are_drawn_on_both_kinds_of_axes),
+        cmocka_unit_test(a_report_holds_its_plots_and_its_panel),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -45,6 +45,31 @@ static const struct {
     {"np.asfortranarray(np.arange(24).reshape(2,3,4).astype('>f8'))", SC_F32},
 };
 
+static void single_slices_are_those_of_the_whole(const char *path, const sc_array *whole)
+{
+    int rank;
+    int64_t dim[SC_MAX_RANK];
+    bool fortran;
+    sc_array slice;
+    assert_good(sc_npy_shape(&rank, dim, &fortran, path));
+    assert_true(rank == whole->rank && !memcmp(dim, whole->dim, (size_t)rank * sizeof *dim));
+    for (int64_t k = 0; k < dim[0]; k++) {
+        sc_array expected = sc_array_slice(whole, k);
+        if (fortran) {
+            assert_int_equal(sc_npy_read_slice(&slice, path, k), SC_ERR_UNSUPPORTED);
+            continue;
+        }
+        assert_good(sc_npy_read_slice(&slice, path, k));
+        assert_true(slice.dtype == whole->dtype && slice.rank == rank - 1);
+        assert_memory_equal(slice.data, expected.data, sc_array_bytes(&expected));
+        sc_array_free(&slice);
+    }
+    if (!fortran) {
+        assert_int_equal(sc_npy_read_slice(&slice, path, dim[0]), SC_ERR_USAGE);
+        assert_null(slice.data);
+    }
+}
+
 static void every_number_type_and_order_of_numpy_is_read(void **state)
 {
     (void)state;
@@ -63,6 +88,7 @@ static void every_number_type_and_order_of_numpy_is_read(void **state)
         for (int i = 0; i < 24; i++)
             assert_true((a.dtype == SC_U8 ? ((uint8_t *)a.data)[i] : ((float *)a.data)[i]) ==
                         (float)i);
+        single_slices_are_those_of_the_whole(saved(k), &a);
         sc_array_free(&a);
     }
 }

@@ -98,12 +98,51 @@ static void small_images_are_padded_with_zeros(void **state)
         sc_augment(x, &a, 1, &how, (sc_key){1, 0, item});
 }
 
+/* Does some window of the image, untouched, make x? */
+static bool is_a_window(const float *x, const sc_array *a, float scale)
+{
+    for (int top = 0; top <= H - CROP; top++)
+        for (int left = 0; left <= W - CROP; left++) {
+            bool same = true;
+            for (int i = 0; same && i < CROP * CROP; i++) {
+                float expected = ((const float *)a->data)[(top + i / CROP) * W + left + i % CROP] / scale;
+                same = fabsf(x[2 * i] - expected) < 1e-6f && x[2 * i + 1] == 0;
+            }
+            if (same)
+                return true;
+        }
+    return false;
+}
+
+static void each_part_can_be_left_out(void **state)
+{
+    (void)state;
+    enum { ALL = 31 };
+    sc_array a = image();
+    static float x[CROP * CROP * 2];
+    sc_augmentation how = {.crop = CROP, .channels = 2, .without = ALL};
+    for (uint32_t item = 0; item < 20; item++) {
+        sc_augment(x, &a, 100, &how, (sc_key){9, 1, item});
+        assert_true(is_a_window(x, &a, 100));
+    }
+    for (unsigned part = 1; part < ALL; part *= 2) { /* with this part alone something changes */
+        int changed = 0;
+        how.without = ALL & ~part;
+        for (uint32_t item = 0; item < 20; item++) {
+            sc_augment(x, &a, 100, &how, (sc_key){9, 1, item});
+            changed += !is_a_window(x, &a, 100);
+        }
+        assert_true(changed >= 5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scale_is_the_percentile_of_the_magnitude),
         cmocka_unit_test(validation_crop_keeps_magnitudes),
         cmocka_unit_test(random_examples_are_plausible),
+        cmocka_unit_test(each_part_can_be_left_out),
         cmocka_unit_test(small_images_are_padded_with_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

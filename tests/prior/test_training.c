@@ -257,8 +257,53 @@ static void divergence_stops_the_run_and_keeps_the_checkpoint(void **state)
     pixels[0][0] = pixels[1][0] = pixels[2][0] = pixels[3][0] = kept;
     assert_int_equal(status, SC_ERR_NUMERIC);
     assert_non_null(strstr(sc_message(), checkpoint));
+    assert_non_null(strstr(sc_message(), "update 1: "));
+    assert_true(strstr(sc_message(), "image odd at sigma") || strstr(sc_message(), "image even at sigma"));
+    assert_non_null(strstr(sc_message(), "its pixels are not finite"));
     assert_int_equal(sc_file_sha256(after, checkpoint), SC_OK);
     assert_string_equal(before, after);
+    sc_training_free(t);
+}
+
+/* Good pixels, weights beyond float32's range of squares. */
+static void diverged_weights_are_told_from_bad_pixels(void **state)
+{
+    (void)state;
+    sc_options o = options();
+    sc_training *t = begin(&o);
+    float *theta;
+    const sc_network_config config = tiny();
+    sc_network *network;
+    assert_int_equal(sc_network_create(&network, &config), SC_OK);
+    int64_t n = sc_network_parameter_count(network);
+    assert_int_equal(SC_ALLOC(&theta, n, "theta"), SC_OK);
+    for (int64_t i = 0; i < n; i++)
+        theta[i] = 1e30f;
+    sc_training_set_theta(t, theta);
+    assert_int_equal(sc_training_step(t), SC_ERR_NUMERIC);
+    assert_non_null(strstr(sc_message(), "lower the learning rate"));
+    assert_non_null(strstr(sc_message(), "learning rate 0.0015"));
+    assert_int_equal(sc_training_current(t)->step, 0);
+    assert_memory_equal(sc_training_theta(t), theta, (size_t)n * sizeof *theta);
+    sc_free(theta);
+    sc_network_free(network);
+    sc_training_free(t);
+}
+
+static void samples_come_from_the_averaged_weights(void **state)
+{
+    (void)state;
+    sc_options o = options();
+    sc_training *t = begin(&o);
+    int channels, size = sc_training_sample_size(t, &channels);
+    float a[16 * 16 * 2], b[16 * 16 * 2];
+    assert_true(size == 16 && channels == 2);
+    assert_int_equal(sc_training_sample(t, a, 4, (sc_key){1, 0, 0}), SC_OK);
+    steps(t, 2);
+    assert_int_equal(sc_training_sample(t, b, 4, (sc_key){1, 0, 0}), SC_OK);
+    assert_memory_not_equal(a, b, sizeof a);
+    for (int i = 0; i < 16 * 16 * 2; i++)
+        assert_true(isfinite(a[i]) && isfinite(b[i]));
     sc_training_free(t);
 }
 
@@ -388,6 +433,8 @@ int main(void)
         cmocka_unit_test(other_seed_data_or_network_is_not_resumed),
         cmocka_unit_test(cut_checkpoint_is_refused),
         cmocka_unit_test(divergence_stops_the_run_and_keeps_the_checkpoint),
+        cmocka_unit_test(diverged_weights_are_told_from_bad_pixels),
+        cmocka_unit_test(samples_come_from_the_averaged_weights),
         cmocka_unit_test(cancelling_keeps_what_is_done),
         cmocka_unit_test(killed_runs_leave_whole_files),
         cmocka_unit_test(weights_start_another_run),
