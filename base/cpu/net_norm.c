@@ -9,7 +9,7 @@
  *     gu = (w gz - mean_group(w gz) - u^ mean_group(w gz u^)) / std.
  */
 #include "base/cpu/net_internal.h"
-#include "base/cpu/net_vector.h"
+#include "base/cpu/net_norm_internal.h"
 #include <math.h>
 #include <string.h>
 
@@ -20,6 +20,7 @@
 #define TILE 512   /* channels of one float accumulator */
 
 typedef struct {
+    const sc_norm_kernels *kernels;
     const sc_norm_shape *shape;
     const sc_norm_input *input;
     int channels;
@@ -44,9 +45,20 @@ size_t sc_cpu_norm_scratch(const sc_norm_shape *s)
     return (size_t)s->n * image_doubles(s) * sizeof(double);
 }
 
-static work work_of(const sc_norm_shape *s, const sc_norm_input *input, void *scratch, int image)
+static const sc_norm_kernels *kernels_for(const sc_device *device)
 {
-    work w = {.shape = s, .input = input, .channels = s->c[0] + s->c[1],
+#if defined(__x86_64__)
+    if (device->lanes >= 8)
+        return device->lanes >= 16 ? &sc_norm_avx512 : &sc_norm_avx2;
+#endif
+    (void)device;
+    return &sc_norm_plain;
+}
+
+static work work_of(const sc_device *device, const sc_norm_shape *s, const sc_norm_input *input,
+                    void *scratch, int image)
+{
+    work w = {.kernels = kernels_for(device), .shape = s, .input = input, .channels = s->c[0] + s->c[1],
               .chunks = chunk_count(s->pixels)};
     w.sums = (double *)scratch + (size_t)image * image_doubles(s);
     w.coefficient = (float *)(w.sums + w.chunks * w.channels * SUMS + 2 * w.channels);
@@ -56,27 +68,13 @@ static work work_of(const sc_norm_shape *s, const sc_norm_input *input, void *sc
 /* the two gradients of parameters of one image, behind its sums */
 static double *parameter_sums(const work *w) { return w->sums + w->chunks * w->channels * SUMS; }
 
-SC_CLONES static void sum_short(float *restrict a, float *restrict b, const float *restrict x,
-                                int64_t pixels, int64_t stride, int c)
-{
-    memset(a, 0, sizeof *a * (size_t)c);
-    memset(b, 0, sizeof *b * (size_t)c);
-    for (int64_t p = 0; p < pixels; p++)
-#pragma omp simd
-        for (int i = 0; i < c; i++) {
-            float u = x[p * stride + i];
-            a[i] += u;
-            b[i] += u * u;
-        }
-}
-
-static void sum_chunk(double *sums /* (c, SUMS) */, const float *x, int64_t pixels, int64_t stride,
+static void sum_chunk(const sc_norm_kernels *kernels, double *sums /* (c, SUMS) */, const float *x, int64_t pixels, int64_t stride,
                       int c)
 {
     float a[TILE], b[TILE];
     for (int64_t p = 0; p < pixels; p += SHORT) {
         int64_t count = pixels - p < SHORT ? pixels - p : SHORT;
-        sum_short(a, b, x + p * stride, count, stride, c);
+        kernels->sum(a, b, x + p * stride, count, stride, c);
         for (int i = 0; i < c; i++) {
             sums[SUMS * i] += a[i];
             sums[SUMS * i + 1] += b[i];
@@ -96,7 +94,7 @@ static void sum_both(const work *w, int image, int64_t chunk)
         int c = s->c[part];
         for (int i = 0; i < c; i += TILE) {
             const float *x = w->input->x[part] + (image * s->pixels + first) * c + i;
-            sum_chunk(sums + SUMS * (base + i), x, pixels, c, c - i < TILE ? c - i : TILE);
+            sum_chunk(w->kernels, sums + SUMS * (base + i), x, pixels, c, c - i < TILE ? c - i : TILE);
         }
     }
 }
@@ -146,27 +144,6 @@ static void coefficients_of(const work *w, const float *moments, int image)
     }
 }
 
-SC_CLONES static void apply(float *restrict y, const float *restrict x, const float *restrict a,
-                            const float *restrict b, int64_t pixels, int64_t y_stride,
-                            int64_t x_stride, int c, int silu)
-{
-    for (int64_t p = 0; p < pixels; p++) {
-        const float *u = x + p * x_stride;
-        float *v = y + p * y_stride;
-        if (silu) {
-#pragma omp simd
-            for (int i = 0; i < c; i++) {
-                float z = a[i] * u[i] + b[i];
-                v[i] = z * sc_sigmoid(z);
-            }
-        } else {
-#pragma omp simd
-            for (int i = 0; i < c; i++)
-                v[i] = a[i] * u[i] + b[i];
-        }
-    }
-}
-
 static void apply_both(const work *w, float *y, int image, int64_t chunk)
 {
     const sc_norm_shape *s = w->shape;
@@ -175,9 +152,9 @@ static void apply_both(const work *w, float *y, int image, int64_t chunk)
     y += (image * s->pixels + first) * w->channels;
     for (int part = 0, base = 0; part < 2; base += s->c[part++])
         if (s->c[part])
-            apply(y + base, w->input->x[part] + (image * s->pixels + first) * s->c[part],
-                  w->coefficient + base, w->coefficient + w->channels + base, pixels, w->channels,
-                  s->c[part], s->c[part], s->silu);
+            w->kernels->apply(y + base, w->input->x[part] + (image * s->pixels + first) * s->c[part],
+                              w->coefficient + base, w->channels, pixels, s->c[part], s->c[part],
+                              s->silu);
 }
 
 /* One image, its chunks shared by `threads`. */
@@ -209,31 +186,8 @@ void sc_cpu_norm_forward(const sc_device *device, float *y, float *moments,
     int within, across = images_first(device, s->n, chunk_count(s->pixels), &within);
 #pragma omp parallel for schedule(static) num_threads(across) if (across > 1)
     for (int image = 0; image < s->n; image++) {
-        work w = work_of(s, input, scratch, image);
+        work w = work_of(device, s, input, scratch, image);
         forward_image(&w, y, moments + 2 * image * s->groups, image, within);
-    }
-}
-
-/* Sums for backward over a few pixels: gz, gz u^, u^. */
-SC_CLONES static void sum_gradient_short(float *restrict A, float *restrict B, float *restrict U,
-                                         const float *restrict gy, const float *restrict x,
-                                         const float *restrict f /* (4, C) */, int C,
-                                         int64_t pixels, int64_t stride, int c, int silu)
-{
-    memset(A, 0, sizeof *A * (size_t)c);
-    memset(B, 0, sizeof *B * (size_t)c);
-    memset(U, 0, sizeof *U * (size_t)c);
-    for (int64_t p = 0; p < pixels; p++) {
-        const float *g = gy + p * C, *v = x + p * stride;
-#pragma omp simd
-        for (int i = 0; i < c; i++) {
-            float u = f[2 * C + i] * v[i] + f[3 * C + i];
-            float z = f[i] * v[i] + f[C + i];
-            float gz = silu ? g[i] * sc_silu_slope(z, sc_sigmoid(z)) : g[i];
-            A[i] += gz;
-            B[i] += gz * u;
-            U[i] += u;
-        }
     }
 }
 
@@ -251,9 +205,10 @@ static void sum_gradient(const work *w, const float *gy, int image, int64_t chun
                 int64_t count = first + pixels - p < SHORT ? first + pixels - p : SHORT;
                 int c = s->c[part] - tile < TILE ? s->c[part] - tile : TILE, k = base + tile;
                 int64_t pixel = image * s->pixels + p;
-                sum_gradient_short(A, B, U, gy + pixel * w->channels + k,
-                                   w->input->x[part] + pixel * s->c[part] + tile,
-                                   w->coefficient + k, w->channels, count, s->c[part], c, s->silu);
+                w->kernels->sum_gradient(A, B, U, gy + pixel * w->channels + k,
+                                         w->input->x[part] + pixel * s->c[part] + tile,
+                                         w->coefficient + k, w->channels, count, s->c[part], c,
+                                         s->silu);
                 for (int i = 0; i < c; i++) {
                     sums[SUMS * (k + i)] += A[i];
                     sums[SUMS * (k + i) + 1] += B[i];
@@ -290,23 +245,6 @@ static void gradient_coefficients(const work *w, const float *moments, float *gs
     }
 }
 
-SC_CLONES static void apply_gradient(float *restrict gx, const float *restrict gy,
-                                     const float *restrict x, const float *restrict f, int C,
-                                     int64_t pixels, int64_t stride, int c, int silu, int add)
-{
-    for (int64_t p = 0; p < pixels; p++) {
-        const float *g = gy + p * C, *v = x + p * stride;
-        float *out = gx + p * stride;
-#pragma omp simd
-        for (int i = 0; i < c; i++) {
-            float z = f[i] * v[i] + f[C + i];
-            float gz = silu ? g[i] * sc_silu_slope(z, sc_sigmoid(z)) : g[i];
-            float value = f[4 * C + i] * gz + f[3 * C + i] + f[2 * C + i] * v[i];
-            out[i] = add ? out[i] + value : value;
-        }
-    }
-}
-
 static void apply_gradient_both(const work *w, const sc_norm_gradient *gradient, const float *gy,
                                 int image, int64_t chunk)
 {
@@ -315,10 +253,11 @@ static void apply_gradient_both(const work *w, const sc_norm_gradient *gradient,
     int64_t pixels = s->pixels - first < CHUNK ? s->pixels - first : CHUNK;
     for (int part = 0, base = 0; part < 2; base += s->c[part++])
         if (s->c[part] && gradient->x[part])
-            apply_gradient(gradient->x[part] + pixel * s->c[part], gy + pixel * w->channels + base,
-                           w->input->x[part] + pixel * s->c[part], w->coefficient + base,
-                           w->channels, pixels, s->c[part], s->c[part], s->silu,
-                           gradient->add[part]);
+            w->kernels->apply_gradient(gradient->x[part] + pixel * s->c[part],
+                                       gy + pixel * w->channels + base,
+                                       w->input->x[part] + pixel * s->c[part],
+                                       w->coefficient + base, w->channels, pixels, s->c[part],
+                                       s->c[part], s->silu, gradient->add[part]);
 }
 
 static void backward_image(const work *w, const sc_norm_gradient *gradient, const float *gy,
@@ -343,13 +282,13 @@ void sc_cpu_norm_backward(const sc_device *device, const sc_norm_gradient *gradi
     int within, across = images_first(device, s->n, chunk_count(s->pixels), &within);
 #pragma omp parallel for schedule(static) num_threads(across) if (across > 1)
     for (int image = 0; image < s->n; image++) {
-        work w = work_of(s, input, scratch, image);
+        work w = work_of(device, s, input, scratch, image);
         backward_image(&w, gradient, gy, moments + 2 * image * s->groups, image, within);
     }
     for (int i = 0; i < s->c[0] + s->c[1]; i++) {
         double gweight = 0, gbias = 0;
         for (int image = 0; image < s->n; image++) {
-            work w = work_of(s, input, scratch, image);
+            work w = work_of(device, s, input, scratch, image);
             gweight += parameter_sums(&w)[2 * i];
             gbias += parameter_sums(&w)[2 * i + 1];
         }

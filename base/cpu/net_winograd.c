@@ -14,8 +14,7 @@
 #include <omp.h>
 #include <string.h>
 
-#define FORWARD_BLOCK 28 /* tiles: V and M of 32 channels to 128 kB each, in the second cache */
-#define WEIGHTS_BLOCK 64
+#define WEIGHTS_BLOCK 64 /* tiles */
 
 typedef struct {
     sc_conv base;
@@ -72,7 +71,7 @@ static sc_status create(const sc_device *device, sc_conv **result, const sc_conv
         return SC_OK;
     SC_TRY(SC_ALLOC(&w, 1, "convolution"));
     *w = (winograd){.base.kind = &sc_conv_winograd, .shape = *shape, .threads = device->threads,
-                    .kernels = kernels, .grid = grid_of(shape, FORWARD_BLOCK),
+                    .kernels = kernels, .grid = grid_of(shape, kernels->block),
                     .weights_grid = grid_of(shape, WEIGHTS_BLOCK),
                     .in_padded = padded(shape->in, kernels->lanes),
                     .out_padded = padded(shape->out, kernels->lanes)};

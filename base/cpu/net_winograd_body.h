@@ -483,7 +483,7 @@ static void unpack(float *weight, const float *du, const sc_winograd_weights *s)
 }
 
 const sc_winograd_kernels SC_WINOGRAD_KERNELS = {
-    .lanes = L, .rows = SC_ROWS_MAX, .name = SC_WINOGRAD_NAME, .input = input,
+    .lanes = L, .block = SC_ROWS_MAX * (L == 16 ? 1 : 2), .name = SC_WINOGRAD_NAME, .input = input,
     .multiply = multiply, .output = output, .gradient = gradient, .outer = outer,
     .pack = pack, .unpack = unpack,
 };

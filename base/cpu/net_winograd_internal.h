@@ -29,7 +29,7 @@ typedef struct {
 } sc_winograd_weights;
 
 typedef struct {
-    int lanes, rows; /* L; tiles that multiply takes best at a time */
+    int lanes, block; /* L; tiles of a forward block: few, so that U, V and M stay in the cache */
     const char *name;
     /* V = B^T x B for `count` tiles from `first`; x (n, h, w, channels) */
     void (*input)(float *v, const float *x, const sc_winograd_grid *grid, int channels,
