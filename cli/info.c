@@ -56,10 +56,32 @@ static const struct argp argp = {
     "Example:\n  scorecon info scan.h5\n  scorecon info --build\n",
     children, 0, 0};
 
-/* Text facts go into one object; printed as lines or as JSON. */
+/* Facts go into one object, whatever the file; printed as lines or as JSON. */
 static void fact(json_t *facts, const char *name, json_t *value)
 {
     json_object_set_new(facts, name, value);
+}
+
+/* Lists of numbers with " x " between, of words with ", "; what is deeper as JSON. */
+static void print_value(const json_t *value)
+{
+    size_t i;
+    json_t *part = json_array_get(value, 0);
+    if (json_is_string(value)) {
+        fputs(json_string_value(value), stdout);
+    } else if (json_is_real(value)) {
+        printf("%.6g", json_real_value(value));
+    } else if (part && !json_is_array(part) && !json_is_object(part)) {
+        json_array_foreach(value, i, part) {
+            fputs(i == 0 ? "" : json_is_string(part) ? ", " : " x ", stdout);
+            if (json_is_string(part))
+                fputs(json_string_value(part), stdout);
+            else
+                printf("%.6g", json_number_value(part));
+        }
+    } else {
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    }
 }
 
 static void print_facts(const json_t *facts, const char *heading, bool json)
@@ -73,10 +95,9 @@ static void print_facts(const json_t *facts, const char *heading, bool json)
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)facts, name, value) {
-        char *text = json_is_string(value) ? NULL
-                                           : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        printf("  %-22s %s\n", name, text ? text : json_string_value(value));
-        free(text);
+        printf("  %-22s ", name);
+        print_value(value);
+        putchar('\n');
     }
 }
 
@@ -86,12 +107,11 @@ static sc_status describe_scan(const char *path, const info_arguments *a)
     char *text = NULL;
     sc_status status = sc_scan_read(&scan, path, NULL);
     if (status == SC_OK)
-        status = sc_scan_describe(&text, &scan, a->cli.json, a->identifying);
-    if (status == SC_OK) {
-        if (!a->cli.json)
-            printf("%s\n", path);
-        fputs(text, stdout);
-    }
+        status = sc_scan_describe(&text, &scan, true, a->identifying);
+    json_t *facts = status == SC_OK ? json_loads(text, 0, NULL) : NULL;
+    if (facts)
+        print_facts(facts, path, a->cli.json);
+    json_decref(facts);
     sc_free(text);
     sc_scan_free(&scan);
     return status;
@@ -148,16 +168,22 @@ static sc_status describe_protocol(const char *path, bool json)
 static sc_status describe_image(const char *path, bool json)
 {
     sc_volume volume;
-    sc_status status = sc_image_read(&volume, path);
+    const char *format;
+    sc_status status = sc_image_recognise(&format, path);
+    if (status == SC_OK)
+        status = sc_image_read(&volume, path);
     if (status != SC_OK)
         return status;
-    json_t *facts = json_object(), *shape = json_array();
+    json_t *facts = json_object();
+    const int64_t *dim = volume.data.dim;
     fact(facts, "kind", json_string("image"));
-    for (int i = 0; i < volume.data.rank; i++)
-        json_array_append_new(shape, json_integer(volume.data.dim[i]));
-    fact(facts, "shape (slice, y, x)", shape);
+    fact(facts, "format", json_string(format));
+    fact(facts, "slices", json_integer(dim[0]));
+    fact(facts, "image", json_pack("[I,I]", (json_int_t)dim[2], (json_int_t)dim[1]));
     fact(facts, "type", json_string(sc_dtype_name(volume.data.dtype)));
-    fact(facts, "units", json_string(volume.units));
+    if (volume.units[0])
+        fact(facts, "units", json_string(volume.units));
+    fact(facts, "geometry", json_string(volume.geometry.known ? "known" : "unknown"));
     if (volume.geometry.known) {
         json_t *affine = json_array();
         for (int i = 0; i < 3; i++)
@@ -165,9 +191,7 @@ static sc_status describe_image(const char *path, bool json)
                                                     volume.geometry.affine[i][1],
                                                     volume.geometry.affine[i][2],
                                                     volume.geometry.affine[i][3]));
-        fact(facts, "voxel to LPS mm", affine);
-    } else {
-        fact(facts, "voxel to LPS mm", json_string("unknown"));
+        fact(facts, "voxel_to_lps_mm", affine);
     }
     print_facts(facts, path, json);
     json_decref(facts);
@@ -209,11 +233,11 @@ static void describe_build(bool json)
     json_t *facts = json_object(), *methods = json_array();
     fact(facts, "version", json_string(SC_VERSION));
     fact(facts, "compiler", json_string(__VERSION__));
-    fact(facts, "processor threads", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    fact(facts, "processor_threads", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     if (sc_device_create_cuda(&gpu) == SC_OK)
-        fact(facts, "GPU", json_string(gpu->description));
+        fact(facts, "gpu", json_string(gpu->description));
     else
-        fact(facts, "GPU", json_sprintf("none: %s", sc_message()));
+        fact(facts, "gpu", json_sprintf("none: %s", sc_message()));
     sc_device_free(gpu);
     for (int i = 0; sc_methods[i]; i++)
         json_array_append_new(methods, json_string(sc_methods[i]->name));
@@ -221,9 +245,9 @@ static void describe_build(bool json)
     fact(facts, "reads", json_string("ISMRMRD, fastMRI, cfl, npy; images: DICOM, NIfTI, TIFF, npy, cfl"));
     fact(facts, "writes", json_string("DICOM, NIfTI, npy, cfl, PNG"));
     if (sc_cli_locate(prior, sizeof prior, "weights/brain-mr.safetensors") == SC_OK)
-        fact(facts, "shipped prior", json_string(prior));
+        fact(facts, "shipped_prior", json_string(prior));
     else
-        fact(facts, "shipped prior", json_sprintf("none: %s", sc_message()));
+        fact(facts, "shipped_prior", json_sprintf("none: %s", sc_message()));
     print_facts(facts, "scorecon", json);
     json_decref(facts);
 }

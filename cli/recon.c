@@ -28,7 +28,7 @@ typedef struct {
 enum {
     KEY_PRIOR = 0x2000, KEY_METHOD, KEY_MAPS, KEY_MASK, KEY_GEOMETRY, KEY_SAMPLES, KEY_SEED,
     KEY_DEVICE, KEY_FORMAT, KEY_BUDGET, KEY_FALLBACK, KEY_PLAN, KEY_OPT, KEY_SETS, KEY_COILS,
-    KEY_GROUP, KEY_NOISE, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION
+    KEY_GROUP, KEY_NOISE, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION, KEY_FORCE
 };
 
 static const struct argp_option options[] = {
@@ -54,6 +54,7 @@ static const struct argp_option options[] = {
     {"device", KEY_DEVICE, "cpu|cuda", 0, "where to compute (default cpu)", 3},
     {"time-budget", KEY_BUDGET, "S", 0, "seconds for the whole scan: chooses the number of steps", 3},
     {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test", 3},
+    {"force", KEY_FORCE, 0, 0, "write the image even where it fails the test of its data; the exit code stays 1", 3},
     {"plan", KEY_PLAN, 0, 0, "say what would be done and what it costs, and stop", 3},
     {0},
 };
@@ -87,6 +88,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_COILS: s->virtual_coils = (int)sc_cli_integer(state, "--coils", argument, 1, 1024); return 0;
     case KEY_BUDGET: s->time_budget_s = sc_cli_number(state, "--time-budget", argument, 1e-3, 1e7); return 0;
     case KEY_FALLBACK: s->fallback = true; return 0;
+    case KEY_FORCE: job->force = true; return 0;
     case KEY_NOISE: job->noise = sc_cli_number(state, "--noise", argument, 1e-30, 1e30); return 0;
     case KEY_PLAN: a->plan = true; return 0;
     case KEY_SETS:

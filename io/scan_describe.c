@@ -132,8 +132,9 @@ static void put_geometry(json_t *facts, const sc_scan *scan)
 static json_t *collect(const sc_scan *scan, bool identifying)
 {
     json_t *facts = json_object();
+    json_object_set_new(facts, "kind", json_string("scan"));
     json_object_set_new(facts, "format", json_string(scan->format));
-    json_object_set_new(facts, "kind", json_string(scan->nz > 1 ? "3D" : "2D"));
+    json_object_set_new(facts, "acquisition", json_string(scan->nz > 1 ? "3D" : "2D"));
     put_int(facts, "slices", scan->slices);
     put_int(facts, "frames", scan->frames);
     put_int(facts, "coils", scan->coils);

@@ -47,7 +47,16 @@ static sc_status summarise(sc_job_report *report, const sc_running *run, double 
     return SC_OK;
 }
 
-/* Each distinct warning once, with how many images it concerns. */
+/* What was written by force still fails. */
+static sc_status verdict(const sc_running *run)
+{
+    for (int64_t i = 0; i < run->planes; i++)
+        if (run->plane[i].gate.fit == SC_FIT_IMPLAUSIBLE)
+            return sc_fail(SC_ERR_NUMERIC, "%s: image %lld is written by force: %s", run->scan.source,
+                           (long long)i + 1, run->plane[i].gate.warning[0]);
+    return SC_OK;
+}
+
 static void warn(const sc_running *run)
 {
     for (int64_t i = 0; i < run->planes; i++)
@@ -78,6 +87,8 @@ sc_status sc_job_run(const sc_job *job, sc_job_report *report)
         SC_TRY(sc_fail(SC_ERR_CANCELLED, "stopped before the result was written"));
     status = sc_outdir_commit(outdir);
     outdir = NULL;
+    SC_TRY(status);
+    status = verdict(&run);
 cleanup:
     sc_outdir_discard(outdir);
     sc_record_free(record);

@@ -28,6 +28,7 @@ typedef struct {
     sc_scan_options read;    /* mask, group, which slice, contrast, ... */
     int threads;             /* 0: all */
     bool cuda;
+    bool force;              /* write an image that fails the test of its data, too */
     const char *version;
     const char *const *command; /* argv for the record, NULL-terminated; NULL: none */
     const sc_progress *progress;
@@ -50,7 +51,7 @@ typedef struct {
     double seconds, score_evaluations;
 } sc_job_report;
 
-/* SC_ERR_NUMERIC: the result failed its test; nothing is written. */
+/* SC_ERR_NUMERIC: the result failed its test; nothing is written unless `force`. */
 sc_status sc_job_run(const sc_job *job, sc_job_report *report);
 
 /* What a run would do and cost, measured on the first image: operator, schedule, evaluations,

@@ -134,15 +134,41 @@ cleanup:
     return status;
 }
 
-/* "levels=12 sigma-end=1 ...": all that decides the steps. */
+/* "levels=12 sigma-end=1 ...": the method's options, as the user would write them. */
 static void schedule_text(char *text, size_t size, const sc_options *options)
 {
     size_t used = 0;
     text[0] = 0;
-    for (int i = 0; options->table && options->table[i].name && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s=%g", i ? " " : "",
-                                 options->table[i].name, options->value[i]);
+    for (int i = 0; options->table && options->table[i].name && used < size; i++) {
+        char value[64];
+        sc_option_print(value, sizeof value, &options->table[i], options->value[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%s", i ? " " : "",
+                                 options->table[i].name, value);
+    }
 }
+
+/* What the text calls the facts, in its order, less those that are 0; JSON has them all by key.
+ * Sigma is relative, because the image's bright end is 1 inside. */
+static const struct {
+    const char *key, *label, *unit;
+} rows[] = {
+    {"method", "method", ""},
+    {"claim", "claim", ""},
+    {"schedule", "options", ""},
+    {"operator", "operator", ""},
+    {"operator_gflop", "operator, once", "GFLOP"},
+    {"sigma", "noise", "of the image's bright end, standard deviation of a real component"},
+    {"images", "images", ""},
+    {"images_at_once", "images at once", ""},
+    {"threads_per_image", "threads for each image", ""},
+    {"samples", "samples of each image", ""},
+    {"steps", "steps, at most", ""},
+    {"score_evaluations_per_image", "score evaluations, an image", ""},
+    {"operator_applications_per_image", "operator and adjoint, an image", "times"},
+    {"seconds_per_image", "time, an image", "s"},
+    {"seconds", "time, in all", "s"},
+    {"peak_memory_mib", "memory, at most", "MiB"},
+};
 
 static json_t *facts_of(const measured *m, const sc_running *run)
 {
@@ -168,20 +194,21 @@ static sc_status print(char **text, json_t *facts, bool json)
 {
     char *all = NULL;
     size_t size;
-    const char *name;
-    json_t *value;
     FILE *out = open_memstream(&all, &size);
     if (!out)
         return sc_fail(SC_ERR_MEMORY, "no memory for the plan");
     if (json)
         json_dumpf(facts, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    else
-        json_object_foreach(facts, name, value) {
-            if (json_is_string(value))
-                fprintf(out, "%-32s %s\n", name, json_string_value(value));
-            else
-                fprintf(out, "%-32s %.4g\n", name, json_number_value(value));
-        }
+    for (size_t i = 0; !json && i < sizeof rows / sizeof *rows; i++) {
+        const json_t *value = json_object_get(facts, rows[i].key);
+        if (json_is_number(value) && json_number_value(value) == 0)
+            continue;
+        fprintf(out, "%-32s ", rows[i].label);
+        if (json_is_string(value))
+            fprintf(out, "%s\n", json_string_value(value));
+        else
+            fprintf(out, "%.4g%s%s\n", json_number_value(value), rows[i].unit[0] ? " " : "", rows[i].unit);
+    }
     if (json)
         fputc('\n', out);
     fclose(out);

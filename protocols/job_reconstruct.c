@@ -115,6 +115,8 @@ static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_devi
         status = sc_gate_check(&plane->gate, &estimate, &problem, score);
     if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
         status = fall_back(&estimate, run, plane, &problem, frame, slice, progress);
+    if (status == SC_ERR_NUMERIC && run->job->force && plane->gate.residual > 0)
+        status = SC_OK; /* there is an image; sc_job_run says that it failed */
     SC_TRY(status);
     plane->evaluations = estimate.score_evaluations;
     plane->applications = estimate.operator_applications;

@@ -7,28 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* An option's value as the user would write it. */
-static void option_text(char *text, size_t size, const sc_option *option, double value)
-{
-    if (option->type == SC_OPT_BOOL) {
-        snprintf(text, size, "%s", value != 0 ? "yes" : "no");
-    } else if (option->type == SC_OPT_CHOICE) {
-        const char *c = option->choices;
-        for (int i = 0; i < (int)value && c; i++)
-            c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL;
-        snprintf(text, size, "%.*s", c ? (int)strcspn(c, "|") : 0, c ? c : "");
-    } else {
-        snprintf(text, size, "%.9g", value);
-    }
-}
-
 static sc_status record_options(sc_record *record, const sc_options *options)
 {
     sc_status status = SC_OK;
     for (int i = 0; options->table && options->table[i].name && status == SC_OK; i++) {
         char key[96], text[64];
         snprintf(key, sizeof key, "method.options.%s", options->table[i].name);
-        option_text(text, sizeof text, &options->table[i], options->value[i]);
+        sc_option_print(text, sizeof text, &options->table[i], options->value[i]);
         status = sc_record_set_text(record, key, text);
     }
     return status;

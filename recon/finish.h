@@ -31,7 +31,7 @@ typedef enum { SC_FIT_GOOD, SC_FIT_TOO_CLOSE, SC_FIT_TOO_FAR, SC_FIT_IMPLAUSIBLE
 /* Facts of one plane for the record. */
 typedef struct {
     sc_fit fit;
-    double residual;  /* ||y - A mean||^2 / (2 M sigma^2) */
+    double residual;  /* ||y - A mean||^2 / (2 M sigma^2); 0 if there was no image to test */
     double low, high; /* bounds of a good residual */
     double explained; /* share of the data's energy above the noise that the image explains */
     double peak;      /* largest magnitude of the mean, problem units: about 1 */

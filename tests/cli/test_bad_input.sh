@@ -49,6 +49,11 @@ expect 1 "mask_none.npy.*without samples" recon full.h5 --mask mask_none.npy -o 
 expect 1 "calibration" recon full.h5 --mask mask_sparse.npy -o out --method cg-sense
 expect 1 "maps|other.npy" recon scan.h5 --maps other.npy -o out --method cg-sense
 expect 1 "prior|weights|safetensors|image.npy" recon scan.h5 --prior image.npy -o out
+/usr/bin/python3 -c 'import numpy as np; y, x = np.mgrid[-1:1:48j, -1:1:40j]; np.save("maps.npy", np.stack([0.5 * np.exp(9j * (k - 1.5) * x) for k in range(4)]).astype("c8"))'
+expect 1 "explains [0-9]+ % of the signal" recon scan.h5 --maps maps.npy -o out --method cg-sense
+[ ! -e out ] || fail "an implausible image was written"
+expect 1 "by force: .*explains [0-9]+ % of the signal" recon scan.h5 --maps maps.npy -o forced --method cg-sense --force
+grep -q '"fit": "implausible"' forced/record.json || fail "--force: the record does not say that the image failed"
 expect 1 "zeros.npy.*empty" simulate zeros.npy -o s.h5
 expect 1 "expected 1 x 48 x 40" compare image.npy other.npy
 

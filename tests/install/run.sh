@@ -18,5 +18,5 @@ cc "$here/example.c" -o "$work/example" $(pkg-config --cflags --libs scorecon)
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir scorecon) "$work/example" | grep -q 'Fourier 180'
 "$work/prefix/bin/scorecon" --version
 # the installed program finds what was installed with it
-"$work/prefix/bin/scorecon" info --build | grep 'shipped prior' | grep -q "$work/prefix" ||
+"$work/prefix/bin/scorecon" info --build | grep 'shipped_prior' | grep -q "$work/prefix" ||
     { echo "the installed program does not find its prior" >&2; exit 1; }
