@@ -8,6 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *sc_cuda_build(void)
+{
+#if defined SC_HAVE_CUDNN
+    return "yes, with cuDNN " SC_HAVE_CUDNN;
+#elif defined SC_HAVE_CUDA
+    return "yes, without cuDNN: networks run on the CPU";
+#else
+    return "no";
+#endif
+}
+
 #ifdef SC_HAVE_CUDA
 
 /* Where the module may lie, seen from the program or library that holds this code. */

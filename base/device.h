@@ -99,7 +99,8 @@ typedef struct {
 /* How convolutions multiply when a network is evaluated without backward; sums are float32. */
 typedef enum {
     SC_PRECISION_FLOAT32, /* the reference */
-    SC_PRECISION_TF32     /* 10-bit mantissas on tensor cores, where the device has them */
+    SC_PRECISION_TF32,    /* 10-bit mantissas on tensor cores, where the device has them */
+    SC_PRECISION_BF16     /* 7-bit mantissas where that is faster, else as SC_PRECISION_TF32 */
 } sc_precision;
 
 struct sc_device {
@@ -116,6 +117,8 @@ struct sc_device {
 sc_status sc_device_create_cpu(sc_device **device, int threads);
 /* SC_ERR_UNSUPPORTED with the reason: built without CUDA, no driver, no GPU. */
 sc_status sc_device_create_cuda(sc_device **device);
+/* What this build has of CUDA: "no", "yes, with cuDNN 9.19", "yes, without cuDNN: ...". */
+const char *sc_cuda_build(void);
 void sc_device_free(sc_device *device);
 
 /* Device memory with a typed pointer: SC_TRY(SC_DEVICE_ALLOC(device, &x, n)). */

@@ -128,17 +128,22 @@ SC_BODY void sc_body_net_resample(int64_t row, int64_t col, sc_net_resample k)
  * Weights as parameters lie at out_stride o + in_stride i + tap, packed as (out, tap, in). */
 
 typedef struct {
-    float *to;
+    float *to; /* bf16: of uint16_t */
     const float *from;
     int64_t in, taps, out_stride, in_stride;
     float scale;
+    int bf16;
 } sc_net_conv_pack;
 
 /* row: output channel, col: (tap, in) */
 SC_BODY void sc_body_net_conv_pack(int64_t row, int64_t col, sc_net_conv_pack k)
 {
     int64_t at = row * k.out_stride + col % k.in * k.in_stride + col / k.in;
-    k.to[row * k.taps * k.in + col] = k.scale * k.from[at];
+    float value = k.scale * k.from[at];
+    if (k.bf16)
+        ((uint16_t *)k.to)[row * k.taps * k.in + col] = sc_bf16_of(value);
+    else
+        k.to[row * k.taps * k.in + col] = value;
 }
 
 typedef sc_net_conv_pack sc_net_conv_unpack; /* from packed to parameters, added */
@@ -159,6 +164,34 @@ typedef struct {
 SC_BODY void sc_body_net_add_bias(int64_t row, int64_t col, sc_net_add_bias k)
 {
     k.y[row * k.c + col] += k.bias[col];
+}
+
+/* col: element */
+typedef struct {
+    uint16_t *to;
+    const float *from;
+} sc_net_to_bf16;
+
+SC_BODY void sc_body_net_to_bf16(int64_t row, int64_t col, sc_net_to_bf16 k)
+{
+    (void)row;
+    k.to[col] = sc_bf16_of(k.from[col]);
+}
+
+/* What a convolution in bfloat16 leaves, with bias (NULL: none), set or added in float32. */
+typedef struct {
+    float *y;
+    const uint16_t *from;
+    const float *bias;
+    int64_t c;
+    int add;
+} sc_net_from_bf16;
+
+/* row: pixel, col: channel */
+SC_BODY void sc_body_net_from_bf16(int64_t row, int64_t col, sc_net_from_bf16 k)
+{
+    int64_t i = row * k.c + col;
+    sc_set_or_add(k.y + i, sc_float_of(k.from[i]) + (k.bias ? k.bias[col] : 0.f), k.add);
 }
 
 /* A frame of zeros: `low` above and left; outer sizes H, W, inner h, w. */

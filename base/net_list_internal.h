@@ -20,6 +20,8 @@ SC_NET(resample, 2)
 SC_NET(conv_pack, 2)
 SC_NET(conv_unpack, 2)
 SC_NET(add_bias, 2)
+SC_NET(to_bf16, 2)
+SC_NET(from_bf16, 3)
 SC_NET(pad, 2)
 SC_NET(crop, 2)
 

@@ -32,6 +32,29 @@ SC_BODY float sc_fast_exp(float x)
     return p * power.f;
 }
 
+/* bfloat16: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN. */
+SC_BODY uint16_t sc_bf16_of(float x)
+{
+    union {
+        float f;
+        uint32_t u;
+    } bits;
+    bits.f = x;
+    if ((bits.u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits.u >> 16 | 0x40u);
+    return (uint16_t)((bits.u + 0x7fffu + (bits.u >> 16 & 1u)) >> 16);
+}
+
+SC_BODY float sc_float_of(uint16_t x)
+{
+    union {
+        float f;
+        uint32_t u;
+    } bits;
+    bits.u = (uint32_t)x << 16;
+    return bits.f;
+}
+
 SC_BODY float sc_sigmoid(float z) { return 1.f / (1.f + sc_fast_exp(-z)); }
 
 /* d/dz z sigmoid(z), s = sigmoid(z) */

@@ -234,6 +234,7 @@ static void describe_build(bool json)
     fact(facts, "version", json_string(SC_VERSION));
     fact(facts, "compiler", json_string(__VERSION__));
     fact(facts, "processor_threads", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    fact(facts, "CUDA", json_string(sc_cuda_build()));
     if (sc_device_create_cuda(&gpu) == SC_OK)
         fact(facts, "gpu", json_string(gpu->description));
     else

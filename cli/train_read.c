@@ -65,12 +65,25 @@ cleanup:
     return status;
 }
 
+/* Before a Fourier transform spreads them over the slice. */
+static sc_status check_finite(const sc_array *slice, int64_t number)
+{
+    int64_t n = sc_array_count(slice) * (slice->dtype == SC_C32 ? 2 : 1), bad = 0;
+    for (int64_t i = 0; i < n; i++)
+        bad += !isfinite(((const float *)slice->data)[i]);
+    if (bad == 0)
+        return SC_OK;
+    return sc_fail(SC_ERR_INPUT, "slice %lld holds %lld values that are not finite",
+                   (long long)number + 1, (long long)bad);
+}
+
 /* A slice cut differently along its axes has stretched pixels; a second version, cut alike along
  * both, keeps them as they were. */
 static sc_status add_slice(reader *r, const sc_array *slice, const origin *from, int64_t number)
 {
     sc_status status = SC_OK;
     double share[2], limit = (double)r->matrix / (double)slice->dim[0];
+    SC_TRY(check_finite(slice, number));
     SC_TRY(sc_occupancy_find(share, &r->table, from->subject, from->contrast));
     share[0] = fmin(share[0], limit);
     share[1] = fmin(share[1], limit);

@@ -1,9 +1,10 @@
 /* A trained network as a score model: D(x, sigma) of prior/network, for images of any size, from
  * any number of threads.
  *
- * Images are padded by reflection to the network's multiple, half on each side. Each is evaluated
- * alone, so an image's result does not depend on the batch that it came in. Runs (planned memory)
- * are kept in a small pool keyed by padded size: a call takes one or makes one, and puts it back.
+ * Images are padded by reflection to the network's multiple, half on each side. On the CPU each is
+ * evaluated alone, so an image's result does not depend on the batch that it came in; a GPU takes
+ * up to BATCH at once. Runs (planned memory) are kept in a small pool keyed by number and padded
+ * size: a call takes one or makes one, and puts it back.
  */
 #include "base/device.h"
 #include "base/memory.h"
@@ -13,17 +14,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POOL 8 /* idle runs kept */
+#define POOL 8   /* idle runs kept */
+#define BATCH 16 /* images of one run on a GPU */
 
 typedef struct {
     sc_run *run;
-    int h, w;
+    int n, h, w;
     uint64_t used; /* for: the least recently used goes first */
 } pooled;
 
 typedef struct {
     sc_weights weights;
-    sc_device *device;
+    const sc_device *device;
+    sc_device *own; /* the same, if it was made here */
+    int batch;
     pthread_mutex_t lock;
     pooled idle[POOL];
     uint64_t clock;
@@ -61,19 +65,19 @@ static void crop(float *out /*(h,w,c)*/, const float *x /*(ph,pw,c)*/, int h, in
                (size_t)w * c * sizeof *x);
 }
 
-static sc_status take_run(sc_run **run, network_score *net, int h, int w)
+static sc_status take_run(sc_run **run, network_score *net, int n, int h, int w)
 {
     *run = NULL;
     pthread_mutex_lock(&net->lock);
     for (int i = 0; i < POOL && !*run; i++)
-        if (net->idle[i].run && net->idle[i].h == h && net->idle[i].w == w) {
+        if (net->idle[i].run && net->idle[i].n == n && net->idle[i].h == h && net->idle[i].w == w) {
             *run = net->idle[i].run;
             net->idle[i].run = NULL;
         }
     pthread_mutex_unlock(&net->lock);
     if (*run)
         return SC_OK;
-    sc_status status = sc_run_create(run, net->weights.network, net->device, 1, h, w, 0);
+    sc_status status = sc_run_create(run, net->weights.network, net->device, n, h, w, 0);
     if (status == SC_OK)
         status = sc_run_set_theta(*run, net->weights.theta);
     if (status != SC_OK) {
@@ -83,7 +87,7 @@ static sc_status take_run(sc_run **run, network_score *net, int h, int w)
     return status;
 }
 
-static void give_run(network_score *net, sc_run *run, int h, int w)
+static void give_run(network_score *net, sc_run *run, int n, int h, int w)
 {
     pthread_mutex_lock(&net->lock);
     int slot = 0;
@@ -91,9 +95,31 @@ static void give_run(network_score *net, sc_run *run, int h, int w)
         if (!net->idle[i].run || net->idle[i].used < net->idle[slot].used)
             slot = i;
     sc_run *oldest = net->idle[slot].run;
-    net->idle[slot] = (pooled){.run = run, .h = h, .w = w, .used = ++net->clock};
+    net->idle[slot] = (pooled){.run = run, .n = n, .h = h, .w = w, .used = ++net->clock};
     pthread_mutex_unlock(&net->lock);
     sc_run_free(oldest);
+}
+
+/* n images, at most a batch, in one run; in and out have room for them, padded. */
+static sc_status denoise_batch(network_score *net, float *d, const float *x, const double *sigma,
+                               int n, int h, int w, float *in, float *out)
+{
+    sc_status status = SC_OK;
+    int multiple = sc_network_multiple(net->weights.network);
+    int c = sc_network_configuration(net->weights.network)->channels;
+    int ph = padded(h, multiple), pw = padded(w, multiple);
+    size_t size = (size_t)h * w * c, padded_size = (size_t)ph * pw * c;
+    sc_run *run = NULL;
+    SC_TRY(take_run(&run, net, n, ph, pw));
+    for (int i = 0; i < n; i++)
+        pad(in + i * padded_size, x + i * size, h, w, ph, pw, c);
+    SC_TRY(sc_run_denoise(run, out, in, sigma));
+    for (int i = 0; i < n; i++)
+        crop(d + i * size, out + i * padded_size, h, w, ph, pw, c);
+cleanup:
+    if (run)
+        give_run(net, run, n, ph, pw);
+    return status;
 }
 
 static sc_status denoise(const sc_score *self, float *d, const float *x, const double *sigma,
@@ -102,21 +128,17 @@ static sc_status denoise(const sc_score *self, float *d, const float *x, const d
     sc_status status = SC_OK;
     network_score *net = self->impl;
     int multiple = sc_network_multiple(net->weights.network), c = self->channels;
-    int ph = padded(h, multiple), pw = padded(w, multiple);
-    size_t size = (size_t)h * w * c, padded_size = (size_t)ph * pw * c;
+    int most = n < net->batch ? n : net->batch;
+    size_t size = (size_t)h * w * c;
+    size_t padded_size = (size_t)padded(h, multiple) * padded(w, multiple) * c * most;
     float *in = NULL, *out = NULL;
-    sc_run *run = NULL;
     SC_TRY(SC_ALLOC(&in, padded_size, "padded image"));
     SC_TRY(SC_ALLOC(&out, padded_size, "padded image"));
-    SC_TRY(take_run(&run, net, ph, pw));
-    for (int i = 0; i < n; i++) {
-        pad(in, x + (size_t)i * size, h, w, ph, pw, c);
-        SC_TRY(sc_run_denoise(run, out, in, &sigma[i]));
-        crop(d + (size_t)i * size, out, h, w, ph, pw, c);
+    for (int i = 0; i < n; i += most) {
+        int count = n - i < most ? n - i : most;
+        SC_TRY(denoise_batch(net, d + i * size, x + i * size, sigma + i, count, h, w, in, out));
     }
 cleanup:
-    if (run)
-        give_run(net, run, ph, pw);
     sc_free(in);
     sc_free(out);
     return status;
@@ -130,11 +152,12 @@ static void cost(const sc_score *self, size_t *bytes, double *flops, int n, int 
     sc_run *run;
     *bytes = 0;
     *flops = 0;
-    if (take_run(&run, net, ph, pw) != SC_OK)
+    int most = n < net->batch ? n : net->batch;
+    if (take_run(&run, net, most, ph, pw) != SC_OK)
         return;
-    *bytes = sc_run_bytes(run) + 2 * (size_t)ph * pw * self->channels * sizeof(float);
-    *flops = n * sc_run_flops(run);
-    give_run(net, run, ph, pw);
+    *bytes = sc_run_bytes(run) + 2 * (size_t)most * ph * pw * self->channels * sizeof(float);
+    *flops = sc_run_flops(run) / most * n;
+    give_run(net, run, most, ph, pw);
 }
 
 static void destroy(sc_score *self)
@@ -144,18 +167,17 @@ static void destroy(sc_score *self)
         for (int i = 0; i < POOL; i++)
             sc_run_free(net->idle[i].run);
         pthread_mutex_destroy(&net->lock);
-        sc_device_free(net->device);
+        sc_device_free(net->own);
         sc_weights_free(&net->weights);
     }
     sc_free(net);
     sc_free(self);
 }
 
-static sc_status open_network(network_score *net, sc_score *score, const char *path, int threads)
+static sc_status read_network(network_score *net, sc_score *score, const char *path)
 {
     sc_status status = SC_OK;
     SC_TRY(sc_weights_read(&net->weights, path));
-    SC_TRY(sc_device_create_cpu(&net->device, threads));
     const sc_weights_record *record = &net->weights.record;
     score->sde = record->sde;
     score->channels = sc_network_configuration(net->weights.network)->channels;
@@ -167,7 +189,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_score_load(sc_score **score, const char *path, int threads)
+/* On `device`, or with NULL on a CPU device of `threads` that the score owns. */
+static sc_status load(sc_score **score, const char *path, const sc_device *device, int threads)
 {
     sc_status status = SC_OK;
     sc_score *s = NULL;
@@ -178,10 +201,28 @@ sc_status sc_score_load(sc_score **score, const char *path, int threads)
     pthread_mutex_init(&net->lock, NULL);
     *s = (sc_score){.name = "network", .denoise = denoise, .cost = cost, .destroy = destroy,
                     .impl = net};
-    SC_TRY(open_network(net, s, path, threads));
+    net->batch = device ? BATCH : 1;
+    SC_TRY(read_network(net, s, path));
+    if (!device)
+        SC_TRY(sc_device_create_cpu(&net->own, threads));
+    net->device = device ? device : net->own;
     *score = s;
 cleanup:
     if (status != SC_OK && s)
         s->destroy ? destroy(s) : sc_free(s);
     return status;
+}
+
+sc_status sc_score_load(sc_score **score, const char *path, int threads)
+{
+    return load(score, path, NULL, threads);
+}
+
+sc_status sc_score_load_on(sc_score **score, const char *path, const sc_device *device)
+{
+    *score = NULL;
+    if (!device->kernels->net)
+        return sc_fail(SC_ERR_UNSUPPORTED, "network: device %s has no network kernels",
+                       device->description);
+    return load(score, path, device, 0);
 }

@@ -39,6 +39,9 @@ void sc_score_free(sc_score *score); /* NULL is fine */
 
 /* Network from a safetensors weights file (prior/weights.h has the format). */
 sc_status sc_score_load(sc_score **score, const char *path, int threads);
+/* The same on a device of the caller's, which must outlive the score. Where the device has no
+ * network kernels (kernels->net is NULL): SC_ERR_UNSUPPORTED. */
+sc_status sc_score_load_on(sc_score **score, const char *path, const sc_device *device);
 
 /* Gaussian mixture over vectors of length d = h * w * channels: weight (k), mean (k, d), and
  * covariance (k, d, d). The exact score of REFERENCE.md 5.1. Inputs are copied. */

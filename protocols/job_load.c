@@ -60,7 +60,11 @@ static sc_status load_prior(sc_running *run)
     if (!path)
         return sc_fail(SC_ERR_INPUT, "method %s needs a prior, and none is installed: give --prior FILE",
                        run->method->name);
-    sc_status status = sc_score_load(&run->score, path, run->threads);
+    bool on_device = run->job->cuda && run->device->kernels->net;
+    if (run->job->cuda && !on_device)
+        sc_log(SC_LOG_WARN, "%s: the network runs on the CPU", run->device->description);
+    sc_status status = on_device ? sc_score_load_on(&run->score, path, run->device)
+                                 : sc_score_load(&run->score, path, run->threads);
     if (status != SC_OK)
         return status;
     if (run->score->modality[0] && strcmp(run->score->modality, "MR") != 0)

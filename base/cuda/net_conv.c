@@ -6,7 +6,10 @@
  * Bias and sum go into cuDNN's epilogue where it has one: the sum by beta, the bias by the fused
  * call if nothing is added (whether y may be read and written there is not said), else by a kernel.
  *
- * Products are float32 (FMA), or TF32 on tensor cores where the device allows it for evaluation.
+ * Products are float32 (FMA); where the device allows it for evaluation, TF32 on tensor cores, or
+ * bfloat16 with float32 sums: then x is rounded into scratch, and what cuDNN leaves there is widened
+ * with bias and sum in one kernel. That moves 10 more bytes a value, which the faster products earn
+ * back in wide layers only (BF16_CHANNELS).
  */
 #include "base/cuda/dnn_internal.h"
 #include "base/memory.h"
@@ -14,14 +17,19 @@
 
 #define WORKSPACE_MOST ((size_t)512 << 20)
 #define CANDIDATES 16
+#define BF16_CHANNELS 128 /* in and out: 9 * 128 products a value */
 
 enum { FORWARD, DATA, WEIGHTS, PASSES };
+
+typedef enum { FLOAT32, TF32, BF16 } products;
+static const char *const products_name[] = {"f32", "tf32", "bf16"};
 
 struct sc_conv {
     const sc_device *device;
     sc_conv_shape shape;
     int h, w, pad, out_h, out_w; /* as cuDNN sees them, frame included */
-    bool framed, fused, tensor_cores;
+    bool framed, fused;
+    products products;
     cudnnTensorDescriptor_t x, y, bias;
     cudnnFilterDescriptor_t weight;
     cudnnActivationDescriptor_t identity;
@@ -45,12 +53,23 @@ static size_t weight_bytes(const sc_conv *c)
 }
 static size_t frame_bytes(const sc_conv *c)
 {
-    size_t pixels = (size_t)c->shape.n * (size_t)c->h * (size_t)c->w;
-    return c->framed ? sc_cuda_align(sizeof(float) * pixels * (size_t)c->shape.in) : 0;
+    size_t count = (size_t)c->shape.n * (size_t)c->h * (size_t)c->w * (size_t)c->shape.in;
+    return c->framed ? sc_cuda_align(sizeof(float) * count) : 0;
 }
 static int64_t out_pixels(const sc_conv *c)
 {
     return (int64_t)c->shape.n * c->out_h * c->out_w;
+}
+static int64_t x_count(const sc_conv *c) { return (int64_t)c->shape.n * c->h * c->w * c->shape.in; }
+/* x and y in bfloat16 */
+static size_t x16_bytes(const sc_conv *c)
+{
+    return c->products == BF16 ? sc_cuda_align(sizeof(uint16_t) * (size_t)x_count(c)) : 0;
+}
+static size_t y16_bytes(const sc_conv *c)
+{
+    size_t count = (size_t)(out_pixels(c) * c->shape.out);
+    return c->products == BF16 ? sc_cuda_align(sizeof(uint16_t) * count) : 0;
 }
 
 /* ---- the plan ---- */
@@ -67,11 +86,25 @@ static void set_sizes(sc_conv *c)
     c->out_w = (s->w + frame - s->kernel) / s->stride + 1;
 }
 
-static sc_status describe_tensor(cudnnTensorDescriptor_t *tensor, int n, int channels, int h, int w)
+static products products_of(const sc_device *device, const sc_conv_shape *s)
+{
+    if (s->backward || device->precision == SC_PRECISION_FLOAT32)
+        return FLOAT32;
+    bool wide = s->in >= BF16_CHANNELS && s->out >= BF16_CHANNELS && s->kernel > 1;
+    return device->precision == SC_PRECISION_BF16 && wide ? BF16 : TF32;
+}
+
+static cudnnDataType_t data_type(const sc_conv *c)
+{
+    return c->products == BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
+
+static sc_status describe_tensor(const sc_conv *c, cudnnTensorDescriptor_t *tensor, int n,
+                                 int channels, int h, int w)
 {
     sc_status status;
     TRY(cudnnCreateTensorDescriptor(tensor), "tensor");
-    TRY(cudnnSetTensor4dDescriptor(*tensor, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, n, channels, h, w),
+    TRY(cudnnSetTensor4dDescriptor(*tensor, CUDNN_TENSOR_NHWC, data_type(c), n, channels, h, w),
         "tensor");
 cleanup:
     return status;
@@ -81,11 +114,11 @@ static sc_status describe(sc_conv *c)
 {
     sc_status status;
     const sc_conv_shape *s = &c->shape;
-    SC_TRY(describe_tensor(&c->x, s->n, s->in, c->h, c->w));
-    SC_TRY(describe_tensor(&c->y, s->n, s->out, c->out_h, c->out_w));
-    SC_TRY(describe_tensor(&c->bias, 1, s->out, 1, 1));
+    SC_TRY(describe_tensor(c, &c->x, s->n, s->in, c->h, c->w));
+    SC_TRY(describe_tensor(c, &c->y, s->n, s->out, c->out_h, c->out_w));
+    SC_TRY(describe_tensor(c, &c->bias, 1, s->out, 1, 1));
     TRY(cudnnCreateFilterDescriptor(&c->weight), "weights");
-    TRY(cudnnSetFilter4dDescriptor(c->weight, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, s->out, s->in,
+    TRY(cudnnSetFilter4dDescriptor(c->weight, data_type(c), CUDNN_TENSOR_NHWC, s->out, s->in,
                                    s->kernel, s->kernel),
         "weights");
     TRY(cudnnCreateActivationDescriptor(&c->identity), "identity");
@@ -97,8 +130,8 @@ static sc_status describe(sc_conv *c)
         TRY(cudnnSetConvolution2dDescriptor(c->pass[pass], c->pad, c->pad, s->stride, s->stride, 1,
                                             1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
             "description");
-        TRY(cudnnSetConvolutionMathType(c->pass[pass], c->tensor_cores ? CUDNN_DEFAULT_MATH
-                                                                       : CUDNN_FMA_MATH),
+        TRY(cudnnSetConvolutionMathType(c->pass[pass], c->products == FLOAT32 ? CUDNN_FMA_MATH
+                                                                             : CUDNN_DEFAULT_MATH),
             "kind of products");
     }
 cleanup:
@@ -115,7 +148,7 @@ typedef struct {
     (candidate){(int)(found).algo,                                                                 \
                 (found).status == CUDNN_STATUS_SUCCESS && (found).memory <= WORKSPACE_MOST &&      \
                     (found).determinism == CUDNN_DETERMINISTIC &&                                  \
-                    (c->tensor_cores || ((found).mathType != CUDNN_TENSOR_OP_MATH &&               \
+                    (c->products != FLOAT32 || ((found).mathType != CUDNN_TENSOR_OP_MATH &&               \
                                          (found).mathType != CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION))}
 
 static cudnnStatus_t rank_forward(const sc_conv *c, cudnnHandle_t dnn, candidate *list, int *count)
@@ -187,8 +220,9 @@ cleanup:
 static void set_text(sc_conv *c)
 {
     const int direct = (int)CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
-    c->fused = c->shape.bias && !c->shape.accumulate && c->algorithm[FORWARD] == direct;
-    snprintf(c->text, sizeof c->text, "cuDNN %s, algorithm %d%s", c->tensor_cores ? "tf32" : "f32",
+    c->fused = c->shape.bias && !c->shape.accumulate && c->products != BF16 &&
+               c->algorithm[FORWARD] == direct;
+    snprintf(c->text, sizeof c->text, "cuDNN %s, algorithm %d%s", products_name[c->products],
              c->algorithm[FORWARD], c->fused ? ", bias fused" : "");
 }
 
@@ -203,7 +237,7 @@ sc_status sc_cuda_conv_create(const sc_device *device, sc_conv **result, const s
     SC_TRY(SC_ALLOC(&c, 1, "convolution"));
     c->device = device;
     c->shape = *shape;
-    c->tensor_cores = device->precision != SC_PRECISION_FLOAT32 && !shape->backward;
+    c->products = products_of(device, shape);
     set_sizes(c);
     SC_TRY(describe(c));
     pthread_mutex_lock(&cuda->library);
@@ -239,8 +273,8 @@ void sc_cuda_conv_free(sc_conv *c)
     sc_free(c);
 }
 
-/* Scratch of one call: the frame, then cuDNN's workspace, then the packed gradient of weights and
- * the sums of the bias gradient. */
+/* Scratch of one call: the frame, x and y in bfloat16, then cuDNN's workspace, then the packed
+ * gradient of weights and the sums of the bias gradient. */
 static size_t bias_sum_bytes(const sc_conv *c)
 {
     int64_t chunks = sc_cuda_chunks(out_pixels(c));
@@ -257,7 +291,7 @@ void sc_cuda_conv_bytes(const sc_conv *c, size_t *packed, size_t *scratch)
         most = own > most ? own : most;
     }
     *packed = weight_bytes(c) + sizeof(float) * (size_t)c->shape.out;
-    *scratch = frame_bytes(c) + most;
+    *scratch = frame_bytes(c) + x16_bytes(c) + y16_bytes(c) + most;
 }
 
 const char *sc_cuda_conv_describe(const sc_conv *c) { return c->text; }
@@ -280,7 +314,7 @@ sc_status sc_cuda_conv_pack(sc_conv *c, void *packed, const float *weight, const
     (void)scratch;
     run_net_conv_pack(c->device, s->out, taps_of(s) * s->in,
                       (sc_net_conv_pack){packed, weight, s->in, taps_of(s), s->out_stride,
-                                         s->in_stride, s->scale});
+                                         s->in_stride, s->scale, c->products == BF16});
     if (s->bias)
         run_net_affine(c->device, 1, s->out,
                        (sc_net_affine){bias_in(c, packed), bias, NULL, s->scale, 0, s->out, 0});
@@ -342,19 +376,39 @@ static bool try_fused(sc_conv *c, float *y, const float *x, const void *packed, 
     return c->fused;
 }
 
+static void forward_call(sc_conv *c, void *y, const void *x, const void *packed, void *workspace,
+                         bool add)
+{
+    sc_cuda_context *cuda = sc_cuda_of(c->device);
+    RUN(c, cudnnConvolutionForward(cuda->dnn, &one, c->x, x, c->weight, packed, c->pass[FORWARD],
+                                   (cudnnConvolutionFwdAlgo_t)c->algorithm[FORWARD], workspace,
+                                   c->workspace[FORWARD], add ? &one : &zero, c->y, y),
+        "convolution");
+}
+
+static void forward_bf16(sc_conv *c, float *y, const float *x, const void *packed, char *scratch)
+{
+    const sc_conv_shape *s = &c->shape;
+    uint16_t *x16 = (uint16_t *)(void *)scratch;
+    uint16_t *y16 = (uint16_t *)(void *)(scratch + x16_bytes(c));
+    run_net_to_bf16(c->device, 1, x_count(c), (sc_net_to_bf16){x16, x});
+    forward_call(c, y16, x16, packed, scratch + x16_bytes(c) + y16_bytes(c), false);
+    run_net_from_bf16(c->device, out_pixels(c), s->out,
+                      (sc_net_from_bf16){y, y16, s->bias ? bias_in(c, packed) : NULL, s->out,
+                                         s->accumulate});
+}
+
 sc_status sc_cuda_conv_forward(sc_conv *c, float *y, const float *x, const void *packed,
                                void *scratch)
 {
     sc_cuda_context *cuda = sc_cuda_of(c->device);
-    void *workspace = (char *)scratch + frame_bytes(c);
+    char *workspace = (char *)scratch + frame_bytes(c);
     x = with_frame(c, x, scratch);
-    if (try_fused(c, y, x, packed, workspace))
+    if (c->products == BF16)
+        forward_bf16(c, y, x, packed, workspace);
+    if (c->products == BF16 || try_fused(c, y, x, packed, workspace))
         return sc_cuda_status(cuda);
-    RUN(c, cudnnConvolutionForward(cuda->dnn, &one, c->x, x, c->weight, packed, c->pass[FORWARD],
-                                   (cudnnConvolutionFwdAlgo_t)c->algorithm[FORWARD], workspace,
-                                   c->workspace[FORWARD], c->shape.accumulate ? &one : &zero, c->y,
-                                   y),
-        "convolution");
+    forward_call(c, y, x, packed, workspace, c->shape.accumulate);
     if (c->shape.bias)
         run_net_add_bias(c->device, out_pixels(c), c->shape.out,
                          (sc_net_add_bias){y, bias_in(c, packed), c->shape.out});
@@ -403,7 +457,7 @@ sc_status sc_cuda_conv_backward_weights(sc_conv *c, float *gweight, float *gbias
         "weight gradient of a convolution");
     run_net_conv_unpack(c->device, s->out, taps_of(s) * s->in,
                         (sc_net_conv_unpack){gweight, (float *)(void *)gradient, s->in, taps_of(s),
-                                             s->out_stride, s->in_stride, s->scale});
+                                             s->out_stride, s->in_stride, s->scale, 0});
     if (s->bias)
         bias_gradient(c, gbias, gy, (double *)(void *)(gradient + weight_bytes(c)));
     return sc_cuda_status(cuda);

@@ -46,6 +46,29 @@ static void a_bias_that_cannot_be_fused_is_added(void **state)
     assert_int_equal(fake.kernels->sync(&fake), SC_OK);
 }
 
+/* A wide convolution in bfloat16: products of rounded values, so 2^-9 a factor, averaged. */
+static void wide_convolutions_may_be_bf16(void **state)
+{
+    (void)state;
+    const sc_conv_shape wide = {.n = 2, .h = 4, .w = 3, .in = 128, .out = 128, .kernel = 3,
+                                .stride = 1, .pad_low = 1, .pad_high = 1, .out_stride = 1152,
+                                .in_stride = 9, .bias = 1, .accumulate = 1, .scale = .7f};
+    sc_conv *conv;
+    net_row a = {.device = cpu, .net = cpu->kernels->net};
+    net_row b = {.device = &fake, .net = fake.kernels->net};
+    fake.precision = SC_PRECISION_BF16;
+    assert_int_equal(b.net->conv_create(&fake, &conv, &wide), SC_OK);
+    assert_string_equal(b.net->conv_describe(conv), "cuDNN bf16, algorithm 1");
+    b.net->conv_free(conv);
+    net_conv_shape(&a, &wide);
+    net_conv_shape(&b, &wide);
+    float *x = net_download(&a, 1), *y = net_download(&b, 1);
+    check_close(y, x, a.count[1], 5e-3, "y in bfloat16");
+    sc_free(x), sc_free(y);
+    free_net_row(&a);
+    free_net_row(&b);
+}
+
 static const sc_conv_shape shape = {.n = 1, .h = 4, .w = 4, .in = 2, .out = 3, .kernel = 3,
                                     .stride = 1, .pad_low = 1, .pad_high = 1, .out_stride = 18,
                                     .in_stride = 9, .bias = 1, .scale = 1, .backward = 1};
@@ -171,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_kernel_equals_the_cpu_row),
         TEST(a_bias_that_cannot_be_fused_is_added),
+        TEST(wide_convolutions_may_be_bf16),
         TEST(a_plan_that_fails_leaves_nothing),
         TEST(a_call_that_fails_is_kept),
     };

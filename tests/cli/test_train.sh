@@ -31,12 +31,27 @@ train=(train data --network net.json --crop 16 --batch 4 --threads 1 --occupied 
     --history whole.jsonl || fail "training"
 grep -q validation whole.jsonl || fail "no validation in the history"
 
-# killed again and again, in the middle of writing, too
-for pause in 0.2 0.35 0.25 0.3 0.45; do
-    timeout -s KILL "$pause" "$program" "${train[@]}" --images 400 --checkpoint k.ckpt --resume \
-        --checkpoint-minutes 0 -o k.safetensors --quiet || true
+# killed again and again, at random moments while a checkpoint, weights and a picture are written
+# after each update; what is there is whole each time
+kill_train=("$program" "${train[@]}" --images 400 --checkpoint k.ckpt --resume -o k.safetensors
+    --history k.jsonl --quiet)
+for trial in {1..10}; do
+    before=$(stat -c %Y.%i k.ckpt 2>/dev/null || true)
+    "${kill_train[@]}" --figure k.png --checkpoint-minutes 0 &
+    pid=$!
+    for _ in {1..400}; do # until it has written a checkpoint of its own, or is done
+        [ "$(stat -c %Y.%i k.ckpt 2>/dev/null || true)" != "$before" ] && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.02
+    done
+    sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+    kill -KILL $pid 2>/dev/null || true
+    wait $pid 2>/dev/null || true
+    [ ! -e k.safetensors ] || "$program" info k.safetensors >/dev/null || fail "kill $trial: weights"
+    [ ! -e k.png ] || [ "$(tail -c 8 k.png | od -An -tx1 | tr -d ' ')" = 49454e44ae426082 ] ||
+        fail "kill $trial: k.png is cut"
 done
-"$program" "${train[@]}" --images 400 --checkpoint k.ckpt --resume -o k.safetensors --quiet || fail "resume"
+"${kill_train[@]}" --figure k.png || fail "resume"
 cmp whole.safetensors k.safetensors || fail "a killed and resumed training differs"
 cmp whole.ckpt k.ckpt || fail "its checkpoint differs"
 
@@ -60,6 +75,83 @@ wait "$pid" || code=$?
 "$program" sample --prior whole.safetensors -n 2 --size 9x14 --steps 4 -o s.png --quiet || fail "sample"
 [ "$(stat -c %s s.npy)" -eq $((128 + 2 * 9 * 14 * 8)) ] || fail "s.npy has the wrong size"
 
+"$program" sample --prior whole.safetensors -n 2 --size 8x8 --sampler reverse-diffusion --corrector langevin \
+    --steps 5 -o s.npy --png s.png --quiet || fail "published sampler"
+expect 2 "heun has no corrector" sample --prior whole.safetensors --corrector langevin -o s.npy
+
+# ---- other containers, by content ----
+
+le() { printf '\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8)); } # 16 bits
+put() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+pixels() { tail -c +9 "$1" | head -c 1024; } # of a TIFF from above
+npy() { # FILE DTYPE SHAPE: the header
+    local text="{'descr': '$2', 'fortran_order': False, 'shape': ($3), }"
+    printf '\x93NUMPY\x01\x00'"$(le 118)" >"$1"
+    printf '%-117s\n' "$text" >>"$1"
+}
+mkdir -p mixed/A mixed/B
+cp data/T1/a.tif mixed/A/one # names say nothing
+npy mixed/A/two.npy '|u1' '3, 32, 32'
+for f in T1/a T1/b T2/c; do pixels data/$f.tif >>mixed/A/two.npy; done
+head -c 352 /dev/zero >mixed/B/sub-03_T1w.nii
+put mixed/B/sub-03_T1w.nii 0 "$(le 348)"
+put mixed/B/sub-03_T1w.nii 40 "$(le 3)$(le 32)$(le 32)$(le 3)$(le 1)$(le 1)$(le 1)$(le 1)"
+put mixed/B/sub-03_T1w.nii 70 "$(le 2)$(le 8)"
+for at in 76 80 84 88 112; do put mixed/B/sub-03_T1w.nii $at '\x00\x00\x80\x3f'; done
+put mixed/B/sub-03_T1w.nii 108 '\x00\x00\xb0\x43'
+put mixed/B/sub-03_T1w.nii 344 'n+1\x00'
+pixels data/T1/a.tif >>mixed/B/sub-03_T1w.nii
+head -c 1024 /dev/zero >>mixed/B/sub-03_T1w.nii # a slice of air is left out
+pixels data/T2/c.tif >>mixed/B/sub-03_T1w.nii
+cp mixed/B/sub-03_T1w.nii mixed/B/sub-03_T2w.nii
+echo "not an image" >mixed/README
+mixed=(train mixed --network net.json --crop 16 --batch 4 --threads 1 --images 8 -o mixed.safetensors)
+"$program" "${mixed[@]}" --val-share 0.3 2>err.txt >/dev/null || fail "mixed containers: $(cat err.txt)"
+# subjects one, two, sub-03 (both files); 1 + 3 + 2 + 2 slices
+images=$(sed -n 's/^\([0-9]*\) images of \([0-9]*\) subjects.*, \([0-9]*\) of \([0-9]*\) to val.*/\1+\3 \2+\4/p' err.txt)
+[ $((${images% *})) -eq 8 ] && [ "${images#* }" = 2+1 ] || fail "mixed containers: $(cat err.txt)"
+expect 2 "exclude each other" "${mixed[@]}" --val data --val-share 0.3
+expect 1 "all images are of one subject" train mixed/B --val-share 0.3 -o x.safetensors
+if [ -d "$shared/ct/dicom/series" ]; then
+    mkdir -p scans/x
+    cp "$shared"/ct/dicom/series/1-1[1-3].dcm scans/x
+    "$program" train scans "${mixed[@]:2}" 2>err.txt >/dev/null || fail "DICOM: $(cat err.txt)"
+    grep -q "^3 images of 1 subjects" err.txt || fail "DICOM: $(cat err.txt)"
+fi
+
+# ---- more images than memory ----
+
+mkdir -p big
+npy big/stack.npy '|u1' '128, 256, 256'
+head -c $((128 * 65536)) /dev/urandom >>big/stack.npy
+big=(train big --network net.json --crop 16 --batch 4 --threads 1 -o big.safetensors)
+for memory in 2 1000; do
+    "$program" "${big[@]}" --images 12 --memory $memory --quiet || fail "--memory $memory"
+    mv big.safetensors big$memory.safetensors
+    rm -f m.ckpt
+    "$program" "${big[@]}" --images 100000000 --memory $memory --checkpoint m.ckpt \
+        --checkpoint-minutes 0 --quiet &
+    pid=$!
+    for _ in {1..3000}; do [ -s m.ckpt ] && break; sleep 0.02; done
+    eval peak$memory="$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$pid/status)"
+    kill -KILL $pid
+    wait $pid 2>/dev/null || true
+done
+cmp big2.safetensors big1000.safetensors || fail "a scratch file changes the training"
+[ "$((peak1000 - peak2))" -gt 25000 ] || fail "--memory 2 takes $peak2 kB, all in memory $peak1000 kB"
+[ -z "$(find . -name '*scratch*')" ] || fail "a scratch file is left"
+expect 1 "scratch" "${big[@]}" --memory 2 --scratch /nowhere
+
+# ---- what goes wrong ----
+
+mkdir -p nan
+npy nan/a.npy '<f4' '2, 16, 16'
+for _ in {1..511}; do printf '\x00\x00\x80\x3f'; done >>nan/a.npy
+printf '\x00\x00\xc0\x7f' >>nan/a.npy
+expect 1 "nan/a.npy: slice 2 holds 1 values that are not finite" train nan -o x.safetensors
+expect 2 "loss smld: the network has EDM" "${train[@]}" --loss smld -o x.safetensors
+expect 2 "expected reduce mean" "${train[@]}" --reduce sum -o x.safetensors
+expect 2 "one of denoiser" "${train[@]}" --loss other -o x.safetensors
 expect 1 "empty: no images" train empty -o x.safetensors
 expect 1 "nowhere" train nowhere -o x.safetensors
 expect 2 "stop.ckpt exists" "${train[@]}" --checkpoint stop.ckpt -o x.safetensors

@@ -1,6 +1,7 @@
 /* cuDNN of the fake runtime, by naive sums: cross-correlation of NHWC tensors with weights
  * (out, y, x, in), result = alpha * sum + beta * result. The rankings begin with candidates that
  * the CUDA row must refuse; a call whose workspace is smaller than what was asked for fails. */
+#include "base/net_math_internal.h"
 #include "tests/fake_cuda/fake.h"
 #include <cudnn.h>
 #include <stdlib.h>
@@ -12,9 +13,11 @@ struct cudnnContext {
 };
 struct cudnnTensorStruct {
     int n, c, h, w;
+    cudnnDataType_t type;
 };
 struct cudnnFilterStruct {
     int k, c, h, w;
+    cudnnDataType_t type;
 };
 struct cudnnConvolutionStruct {
     int pad, stride;
@@ -65,13 +68,17 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream)
     return CUDNN_STATUS_SUCCESS;
 }
 
+static bool known_type(cudnnDataType_t type)
+{
+    return type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_BFLOAT16;
+}
+
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t tensor, cudnnTensorFormat_t format,
                                          cudnnDataType_t type, int n, int c, int h, int w)
 {
     INJECT("cudnnSetTensor4dDescriptor");
-    *tensor = (struct cudnnTensorStruct){n, c, h, w};
-    return format == CUDNN_TENSOR_NHWC && type == CUDNN_DATA_FLOAT && n > 0 && c > 0 && h > 0 &&
-                   w > 0
+    *tensor = (struct cudnnTensorStruct){n, c, h, w, type};
+    return format == CUDNN_TENSOR_NHWC && known_type(type) && n > 0 && c > 0 && h > 0 && w > 0
                ? CUDNN_STATUS_SUCCESS
                : CUDNN_STATUS_BAD_PARAM;
 }
@@ -80,9 +87,9 @@ cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t filter, cudnnDa
                                          cudnnTensorFormat_t format, int k, int c, int h, int w)
 {
     INJECT("cudnnSetFilter4dDescriptor");
-    *filter = (struct cudnnFilterStruct){k, c, h, w};
-    return format == CUDNN_TENSOR_NHWC && type == CUDNN_DATA_FLOAT ? CUDNN_STATUS_SUCCESS
-                                                                   : CUDNN_STATUS_BAD_PARAM;
+    *filter = (struct cudnnFilterStruct){k, c, h, w, type};
+    return format == CUDNN_TENSOR_NHWC && known_type(type) ? CUDNN_STATUS_SUCCESS
+                                                           : CUDNN_STATUS_BAD_PARAM;
 }
 
 cudnnStatus_t cudnnSetActivationDescriptor(cudnnActivationDescriptor_t activation,
@@ -124,7 +131,7 @@ static bool sizes_agree(cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w,
 {
     int h = (x->h + 2 * convolution->pad - w->h) / convolution->stride + 1;
     int wide = (x->w + 2 * convolution->pad - w->w) / convolution->stride + 1;
-    return x->n == y->n && x->c == w->c && y->c == w->k && y->h == h && y->w == wide;
+    return x->type == w->type && y->type == w->type && x->n == y->n && x->c == w->c && y->c == w->k && y->h == h && y->w == wide;
 }
 
 /* Not supported, then not deterministic, then too hungry, then algorithm 1. */
@@ -270,9 +277,35 @@ static void compute(const call *c)
     free(sum);
 }
 
+/* x and weights of bfloat16 as floats, and y back; forward only. */
+static float *widened(const void *p, size_t n)
+{
+    const uint16_t *from = p;
+    float *to = calloc(n, sizeof *to);
+    for (size_t i = 0; i < n; i++)
+        to[i] = sc_float_of(from[i]);
+    return to;
+}
+
+static void compute_bf16(call c)
+{
+    const struct cudnnFilterStruct *w = c.g.w;
+    uint16_t *y = (uint16_t *)(void *)c.to;
+    float *a = widened(c.a, tensor_count(c.g.x));
+    float *b = widened(c.b, (size_t)w->k * w->c * w->h * w->w);
+    c.a = a, c.b = b, c.to = calloc(c.count, sizeof *c.to);
+    compute(&c);
+    for (size_t i = 0; i < c.count; i++)
+        y[i] = sc_bf16_of(c.to[i]);
+    free(a), free(b), free(c.to);
+}
+
 static cudnnStatus_t run(const char *name, cudnnHandle_t handle, call c)
 {
+    bool bf16 = c.g.w->type == CUDNN_DATA_BFLOAT16;
     INJECT(name);
+    if (bf16 && (c.visit != to_y || c.bias || c.beta != 0))
+        return CUDNN_STATUS_NOT_SUPPORTED;
     if (!sizes_agree(c.g.x, c.g.w, &(struct cudnnConvolutionStruct){c.g.pad, c.g.stride, 0}, c.g.y))
         return CUDNN_STATUS_BAD_PARAM;
     if (c.bytes < WORKSPACE || !sc_fake_begin(handle->stream, "cudnn"))
@@ -282,7 +315,9 @@ static cudnnStatus_t run(const char *name, cudnnHandle_t handle, call c)
         sc_fake_argument(&pointers[i], true);
     if (c.bias)
         sc_fake_argument(&c.bias, true);
-    if (sc_fake_arguments_good())
+    if (sc_fake_arguments_good() && bf16)
+        compute_bf16(c);
+    else if (sc_fake_arguments_good())
         compute(&c);
     sc_fake_end();
     return CUDNN_STATUS_SUCCESS;

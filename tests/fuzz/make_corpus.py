@@ -238,3 +238,50 @@ with h5py.File(path, "w") as f:
         row["data"] = np.arange(1, 9, dtype=np.float32)
     f.create_dataset("dataset/data", data=rows, dtype=record, chunks=(1,), maxshape=(None,))
     f["dataset/xml"] = np.array([plain], dtype=h5py.string_dtype("ascii"))
+
+# import: a byte that says what follows (0 a file, 1 the pickle of an archive, 2 a configuration)
+def text(x):
+    return b"X" + struct.pack("<I", len(x)) + x.encode()
+
+
+def tensor(shape, key="0", numel=12, offset=0, storage="FloatStorage"):
+    strides = [1]
+    for n in shape[:0:-1]:
+        strides.insert(0, strides[0] * n)
+    sizes, steps = (b"(" + b"".join(b"K" + bytes([n]) for n in v) + b"t" for v in (shape, strides))
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + f"ctorch\n{storage}\n".encode() + text(key) +
+            text("cpu") + b"K" + bytes([numel]) + b"tQK" + bytes([offset]) + sizes + steps +
+            b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def torch_dict(entries, ordered=False):
+    head = b"ccollections\nOrderedDict\n)R(" if ordered else b"}("
+    return head + b"".join(text(k) + v for k, v in entries.items()) + b"u"
+
+
+model = torch_dict({"module.sigmas": tensor([2], "1", 2, 0, "DoubleStorage"), "module.all_modules.0.W": tensor([4])}, True)
+model += b"}" + text("_metadata") + b"}sb"
+lr = (b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n" + text("f8") + b"K\0K\1\x87R(K\3" + text("<") +
+      b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbc_codecs\nencode\n" + text("12345678") + text("latin1") + b"\x86R\x86R")
+average = torch_dict({"decay": b"G" + struct.pack(">d", 0.999), "num_updates": b"K\3", "shadow_params": b"](" + tensor([3, 4]) + b"e"})
+whole = b"\x80\2" + torch_dict({"optimizer": lr, "model": model, "ema": average, "step": b"M\0\2"}) + b"."
+put("import", "training", b"\1" + whole)
+put("import", "state-dict", b"\1\x80\2" + model + b".")
+put("import", "protocol-4", b"\1\x80\4\x95\7\0\0\0\0\0\0\0}\x94\x8c\1aK\1s.")
+put("import", "v3", b"\1\x80\2}" + text("a") + b"ctorch._utils\n_rebuild_tensor_v3\n((" + text("storage") +
+    b"ctorch.storage\nUntypedStorage\n" + text("0") + text("cpu") + b"K\x30tQK\0K\3\x85K\1\x85\x89Nctorch\nfloat32\ntRs.")
+put("import", "parameter", b"\1\x80\2}" + text("a") + b"ctorch._utils\n_rebuild_parameter\n" + tensor([2]) + b"\x88N\x87Rs.")
+put("import", "shared", b"\1\x80\2(" + tensor([2], offset=4) + b"q\0h\0r\1\0\0\0j\1\0\0\0\x8a\x02\xff\xff\x88N\x8f]t.")
+put("import", "executes", b"\1\x80\2cos\nsystem\n" + text("true") + b"\x85R.")
+legacy = (b"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}" + text("little_endian") + b"\x88s." +
+          b"\x80\2" + torch_dict({"a": tensor([3, 4])}) + b".\x80\2](" + text("0") + b"e." + struct.pack("<q", 12) + bytes(48))
+put("import", "legacy", b"\0" + legacy)
+options = {"name": "ncsnpp", "nf": 8, "ch_mult": [1, 2], "num_res_blocks": 1, "attn_resolutions": [8], "scale_by_sigma": True,
+           "embedding_type": "fourier", "resblock_type": "biggan", "fir": True, "fir_kernel": [1, 3, 3, 1], "progressive": "none",
+           "progressive_input": "residual", "progressive_combine": "sum", "sigma_max": 378, "num_scales": 2000}
+config = {"model": options, "data": {"image_size": 16, "num_channels": 2, "centered": False},
+          "training": {"sde": "vesde", "continuous": True, "reduce_mean": False}}
+put("import", "config", b"\2" + json.dumps(config).encode())
+config["model"] = dict(options, name="ddpm", nf=32, scale_by_sigma=False)
+config["training"] = {"sde": "vpsde", "continuous": False}
+put("import", "config-ddpm", b"\2" + json.dumps(config).encode())

@@ -8,8 +8,11 @@
 
 #include "base/cuda_module_internal.h"
 #include "network_rows.h"
+#include "prior/score.h"
+#include "prior/weights.h"
 #include "tests/fake_cuda/fake.h"
 #include <cudnn.h>
+#include <unistd.h>
 
 static sc_device *cpu;
 static sc_device fake;
@@ -69,6 +72,38 @@ static void evaluation_may_use_tensor_cores(void **state)
         sc_run_free(run);
     }
     sc_network_free(network);
+}
+
+/* A batch of images whose size is no multiple, from a file, on both rows. */
+static void a_score_is_the_same_on_both_rows(void **state)
+{
+    (void)state;
+    enum { N = 3, H = 9, W = 11, SIZE = N * H * W * 2 };
+    char path[] = "test_network_fake_XXXXXX";
+    const char *name;
+    sc_network_config c = network_of_row(2, &name);
+    sc_network *network;
+    sc_score *score[2];
+    float x[SIZE], d[2][SIZE];
+    const double sigma[N] = {.2, 1, 5};
+    close(mkstemp(path));
+    GOOD(sc_network_create(&network, &c));
+    float *theta = calloc((size_t)sc_network_parameter_count(network), sizeof *theta);
+    lively_theta(theta, network);
+    sc_weights_record record = {.sde = sc_sde_ve(0.002, 50)};
+    GOOD(sc_weights_write(path, network, theta, &record));
+    sc_random_normal(x, SIZE, (sc_key){.seed = 23}, SC_DRAW_TEST, 0);
+    GOOD(sc_score_load(&score[0], path, 1));
+    GOOD(sc_score_load_on(&score[1], path, &fake));
+    for (int i = 0; i < 2; i++) {
+        GOOD(sc_score_denoise(score[i], d[i], x, sigma, N, H, W));
+        sc_score_free(score[i]);
+    }
+    for (int i = 0; i < SIZE; i++)
+        assert_true(fabsf(d[0][i] - d[1][i]) < 1e-4f);
+    unlink(path);
+    sc_network_free(network);
+    free(theta);
 }
 
 /* Whatever call fails, at whatever place, it is told and nothing is left on the device. */
@@ -150,6 +185,7 @@ int main(void)
         TEST(every_network_agrees_with_the_cpu_row),
         TEST(evaluation_alone_agrees_too),
         TEST(evaluation_may_use_tensor_cores),
+        TEST(a_score_is_the_same_on_both_rows),
         TEST(whatever_fails_is_told_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

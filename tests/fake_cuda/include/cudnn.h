@@ -1,4 +1,5 @@
-/* The part of cuDNN that the CUDA row uses, for the fake runtime: NHWC tensors of floats. */
+/* The part of cuDNN that the CUDA row uses, for the fake runtime: NHWC tensors of floats,
+ * forward also of bfloat16. */
 #ifndef FAKE_CUDNN_H
 #define FAKE_CUDNN_H
 
@@ -20,7 +21,7 @@ typedef struct cudnnConvolutionStruct *cudnnConvolutionDescriptor_t;
 typedef struct cudnnActivationStruct *cudnnActivationDescriptor_t;
 
 typedef enum { CUDNN_TENSOR_NCHW = 0, CUDNN_TENSOR_NHWC = 1 } cudnnTensorFormat_t;
-typedef enum { CUDNN_DATA_FLOAT = 0 } cudnnDataType_t;
+typedef enum { CUDNN_DATA_FLOAT = 0, CUDNN_DATA_BFLOAT16 = 9 } cudnnDataType_t;
 typedef enum { CUDNN_CONVOLUTION = 0, CUDNN_CROSS_CORRELATION = 1 } cudnnConvolutionMode_t;
 typedef enum {
     CUDNN_DEFAULT_MATH = 0,
