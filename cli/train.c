@@ -53,7 +53,7 @@ static const struct argp_option own_options[] = {
     {"matrix", KEY_MATRIX, "N", 0, "largest number of rows; more are cut in k-space (default 256)", 1},
     {"about", KEY_ABOUT, "JSON", 0,
      "modality, anatomy, licence and data (attribution), for the record in the weights", 1},
-    {"network", KEY_NETWORK, "JSON", 0, "the network's configuration (default: built in)", 1},
+    {"network", KEY_NETWORK, "JSON", 0, "the network's configuration (default: that of --init, or built in)", 1},
     {"init", KEY_INIT, "FILE", 0, "start from the weights of this prior", 1},
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the state of the training", 1},
     {"checkpoint-minutes", KEY_MINUTES, "M", 0, "time between checkpoints (default 10)", 1},
@@ -206,17 +206,27 @@ static sc_status read_about(sc_training_about *about, json_t **object, const cha
     return status;
 }
 
-static sc_status read_network(sc_network_config *config, const char *path)
+/* From --network, or that of the weights to start from, or the built-in one. */
+static sc_status read_network(sc_network_config *config, const arguments *a)
 {
     char *text;
     size_t bytes;
+    sc_weights weights;
+    sc_status status = SC_OK;
     *config = sc_network_config_default();
-    if (!path)
+    if (!a->network && !a->init)
         return SC_OK;
-    sc_status status = sc_file_read((void **)&text, &bytes, path, TEXT_LIMIT);
+    if (!a->network) {
+        status = sc_weights_read(&weights, a->init);
+        if (status == SC_OK)
+            *config = *sc_network_configuration(weights.network);
+        sc_weights_free(&weights);
+        return status;
+    }
+    status = sc_file_read((void **)&text, &bytes, a->network, TEXT_LIMIT);
     if (status != SC_OK)
         return status;
-    status = sc_context(sc_network_config_parse(config, text), "%s", path);
+    status = sc_context(sc_network_config_parse(config, text), "%s", a->network);
     sc_free(text);
     return status;
 }
@@ -329,7 +339,7 @@ static sc_status train(const arguments *a)
     images set = {0};
     sc_training *training = NULL;
     sc_train_reporter reporter = {.quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
-    SC_TRY(read_network(&config, a->network));
+    SC_TRY(read_network(&config, a));
     SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
     SC_TRY(load_images(&set, a, device));
     tell_images(&set, a);
@@ -381,7 +391,13 @@ int sc_command_train(int argc, char **argv)
                "--occupied brain_mr/subjects.csv \\\n      --checkpoint run.ckpt --resume "
                "--hours 8 -o brain-mr.safetensors\n\n"
                "Ctrl-C writes the checkpoint and stops; the same command goes on from it, to the "
-               "same bytes as an uninterrupted run."};
+               "same bytes as an uninterrupted run.\n\n"
+               "Fine-tuning:\n  scorecon train scans --val-share 0.1 --init brain-mr.safetensors "
+               "--lr 1e-4 -o mine.safetensors\n\n"
+               "As published, for a network whose configuration has precondition_edm 0:\n"
+               "  scorecon train scans --network ncsnpp.json --loss score --reduce sum --lr 2e-4 "
+               "\\\n      --warmup 5000 --warmup-from zero --decay 0 --ema 0.999 --batch 128 "
+               "-o ncsnpp.safetensors"};
     arguments a = {.minutes = 10, .matrix = 256, .memory = -1,
                    .options = sc_options_default(sc_training_options)};
     list_options();

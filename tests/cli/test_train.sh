@@ -79,6 +79,25 @@ wait "$pid" || code=$?
     --steps 5 -o s.npy --png s.png --quiet || fail "published sampler"
 expect 2 "heun has no corrector" sample --prior whole.safetensors --corrector langevin -o s.npy
 
+# ---- the published losses, each with a network that it is for ----
+
+common='"nf": 8, "levels": 2, "ch_mult": [1, 1], "num_res_blocks": 1, "precondition_edm": 0'
+while read -r loss sampler fields; do
+    echo "{$common, $fields}" >published.json
+    "$program" "${train[@]}" --network published.json --loss "$loss" --reduce sum --warmup-from zero \
+        --images 12 -o published.safetensors --quiet || fail "$loss, $fields"
+    "$program" sample --prior published.safetensors -n 1 --size 8x8 --sampler "$sampler" --steps 25 \
+        -o p.npy --quiet || fail "sample $loss, $fields"
+done <<'END'
+score reverse-diffusion "sde": "ve", "embedding_fourier": 1, "scale_by_sigma": 1
+score ancestral "sde": "vp", "embedding_fourier": 0, "scale_by_sigma": 0
+score euler-maruyama "sde": "subvp", "embedding_fourier": 0, "scale_by_sigma": 0
+smld ancestral "sde": "ve", "embedding_fourier": 0, "scale_by_sigma": 1, "continuous": 0, "num_scales": 50
+ddpm ancestral "sde": "vp", "embedding_fourier": 0, "scale_by_sigma": 0, "continuous": 0, "num_scales": 50
+END
+"$program" "${train[@]:0:2}" --crop 16 --batch 4 --images 4 --init published.safetensors --loss ddpm \
+    --threads 1 -o tuned.safetensors --quiet || fail "fine-tuning takes the network from the weights"
+
 # ---- other containers, by content ----
 
 le() { printf '\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8)); } # 16 bits
