@@ -206,7 +206,8 @@ static sc_status create(const sc_device *device, sc_conv **result, const sc_conv
     *result = &conv->base;
     conv = NULL;
 cleanup:
-    destroy(&conv->base);
+    if (conv)
+        destroy(&conv->base);
     return sc_context(status, "%dx%d convolution %d to %d", shape->kernel, shape->kernel,
                       shape->in, shape->out);
 }

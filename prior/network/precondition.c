@@ -20,39 +20,32 @@ static double last_label(const sc_network_config *c) { return c->continuous ? 99
 /* sigmas[j], descending */
 static double sigma_of_label(const sc_network_config *c, int j)
 {
-    double high = log(c->sde.sigma_max), low = log(c->sde.sigma_min);
-    return exp(high + j * (low - high) / (c->num_scales - 1));
+    return sc_sde_level_sigma(&c->sde, c->num_scales, c->num_scales - 1 - j);
 }
 
-/* 1 - abar[last], beta = linspace(beta_min / N, beta_max / N, N): by the complement, which loses no
- * digits where it is small. */
-static double one_minus_abar(const sc_network_config *c, int last)
+/* sqrt(1 - abar): by the complement, which loses no digits where it is small */
+static double std_of_level(const sc_network_config *c, int i)
 {
-    double n = c->num_scales, range = c->sde.beta_max - c->sde.beta_min, sum = 0;
-    for (int i = 0; i <= last; i++)
-        sum += log1p(-(c->sde.beta_min + range * i / (n - 1)) / n);
-    return -expm1(sum);
+    return sqrt(-expm1(sc_sde_level_log_alphabar(&c->sde, c->num_scales, i)));
 }
 
 /* Label between those of the discrete levels whose noise is next to sigma, linear in ln sigma. */
 static double vp_label_of_sigma(const sc_network_config *c, double sigma)
 {
-    double n = c->num_scales, range = c->sde.beta_max - c->sde.beta_min, sum = 0, before = 0;
+    double log_abar = 0, before = 0;
     for (int i = 0; i < c->num_scales; i++) {
-        sum += log1p(-(c->sde.beta_min + range * i / (n - 1)) / n);
-        double here = log(expm1(-sum)) / 2; /* ln sqrt((1 - abar) / abar) */
+        log_abar += log1p(-sc_sde_level_beta(&c->sde, c->num_scales, i));
+        double here = log(expm1(-log_abar)) / 2; /* ln sqrt((1 - abar) / abar) */
         if (here >= log(sigma))
             return i ? i - (here - log(sigma)) / (here - before) : 0;
         before = here;
     }
-    return n - 1;
+    return c->num_scales - 1;
 }
 
 static double ve_label(const sc_network_config *c, double t)
 {
-    if (c->continuous)
-        return sc_sde_std(&c->sde, t);
-    return (double)nearbyintf((1.f - (float)t) * (float)last_label(c));
+    return c->continuous ? sc_sde_std(&c->sde, t) : sc_sde_time_label(t, c->num_scales);
 }
 
 static sc_status check_label(const sc_network_config *c, double label)
@@ -149,7 +142,7 @@ sc_status sc_precondition_score(sc_precondition *p, const sc_network_config *c, 
     if (c->sde.kind == SC_SDE_VE)
         return sc_precondition_forward(p, c, ve_label(c, t));
     double label = (double)((float)t * (float)last_label(c));
-    double std = c->continuous ? sc_sde_std(&c->sde, t) : sqrt(one_minus_abar(c, (int)label));
+    double std = c->continuous ? sc_sde_std(&c->sde, t) : std_of_level(c, (int)label);
     sc_status status = std > 0 ? SC_OK : sc_fail(SC_ERR_INPUT, "network: no noise at time %g", t);
     if (status == SC_OK)
         status = sc_precondition_forward(p, c, label);
