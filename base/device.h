@@ -24,6 +24,7 @@ extern "C" {
 
 typedef struct sc_device sc_device;
 typedef struct sc_fft sc_fft;                 /* a plan: shape, batch, device */
+typedef struct sc_recording sc_recording;     /* work to be issued again */
 typedef struct sc_net_kernels sc_net_kernels; /* base/kernel_net.h; NULL where declined */
 
 typedef struct {
@@ -94,6 +95,15 @@ typedef struct {
                   int64_t k, bool transpose_a, bool transpose_b, float alpha, float beta);
 
     const sc_net_kernels *net;
+
+    /* Work that is issued again and again with the same pointers. Between record_begin and
+     * record_end this thread's elementwise and network kernels are recorded instead of run;
+     * nothing else may be called. replay issues them, in order. All NULL: the row does not record.
+     * SC_ERR_UNSUPPORTED: it could not this time; the device is as good as before. */
+    sc_status (*record_begin)(const sc_device *);
+    sc_status (*record_end)(const sc_device *, sc_recording **);
+    void (*replay)(const sc_recording *);
+    void (*recording_free)(sc_recording *); /* NULL is fine */
 } sc_kernels;
 
 /* How convolutions multiply when a network is evaluated without backward; sums are float32. */

@@ -32,7 +32,33 @@ static inline sc_cuda_context *sc_cuda_of(const sc_device *device) {
     return (sc_cuda_context *)device->context;
 }
 
-/* Keep the first failure: `what` failed with `why`. */
+/* What this thread records (record.c), or NULL. */
+typedef struct {
+    sc_cuda_context *cuda;
+    cudaStream_t stream;
+    bool failed;
+    char reason[160];
+} sc_cuda_capture;
+
+extern _Thread_local sc_cuda_capture *sc_cuda_capturing;
+
+/* Where this thread issues its work. */
+static inline cudaStream_t sc_cuda_stream(const sc_cuda_context *cuda)
+{
+    return sc_cuda_capturing && sc_cuda_capturing->cuda == cuda ? sc_cuda_capturing->stream
+                                                                : cuda->stream;
+}
+
+/* Around calls of cuBLAS and cuDNN. */
+void sc_cuda_library_lock(sc_cuda_context *cuda);
+void sc_cuda_library_unlock(sc_cuda_context *cuda);
+
+sc_status sc_cuda_record_begin(const sc_device *device);
+sc_status sc_cuda_record_end(const sc_device *device, sc_recording **recording);
+void sc_cuda_replay(const sc_recording *recording);
+void sc_cuda_recording_free(sc_recording *recording);
+
+/* Keep the first failure, of the recording if this thread records: `what` failed with `why`. */
 void sc_cuda_failed(sc_cuda_context *cuda, const char *what, const char *why);
 
 /* true if the call was good; otherwise the failure is kept. */
@@ -60,10 +86,15 @@ extern const sc_net_kernels sc_cuda_net;
 #define SC_CUDA_NET &sc_cuda_net
 #define SC_CUDA_NET_REFUSAL ""
 void sc_cuda_dnn_close(sc_cuda_context *cuda);
+void sc_cuda_dnn_stream(sc_cuda_context *cuda, cudaStream_t stream);
 #else
 #define SC_CUDA_NET NULL
 #define SC_CUDA_NET_REFUSAL ", no networks: built without cuDNN"
 static inline void sc_cuda_dnn_close(sc_cuda_context *cuda) { (void)cuda; }
+static inline void sc_cuda_dnn_stream(sc_cuda_context *cuda, cudaStream_t stream)
+{
+    (void)cuda, (void)stream;
+}
 #endif
 
 #include "base/cuda/launch_list_internal.h"

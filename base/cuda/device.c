@@ -6,6 +6,13 @@
 
 void sc_cuda_failed(sc_cuda_context *cuda, const char *what, const char *why)
 {
+    sc_cuda_capture *capture = sc_cuda_capturing;
+    if (capture && capture->cuda == cuda) {
+        if (!capture->failed)
+            snprintf(capture->reason, sizeof capture->reason, "%s: %s", what, why);
+        capture->failed = true;
+        return;
+    }
     pthread_mutex_lock(&cuda->lock);
     if (!cuda->failed)
         snprintf(cuda->reason, sizeof cuda->reason, "CUDA: %s: %s", what, why);
@@ -31,7 +38,7 @@ sc_status sc_cuda_status(const sc_cuda_context *cuda)
     sc_cuda_context *cuda = sc_cuda_of(device);                                                    \
     if (cuda->failed)                                                                              \
         return;                                                                                    \
-    sc_cuda_launch_##name(cuda->stream, __VA_ARGS__);                                              \
+    sc_cuda_launch_##name(sc_cuda_stream(cuda), __VA_ARGS__);                                           \
     sc_cuda_good(cuda, cudaGetLastError(), #name);
 
 #define SC_KERNEL1(name, parameters, arguments)                                                    \
@@ -177,6 +184,10 @@ static const sc_kernels kernels = {
     .fft_free = sc_cuda_fft_free,
     .sgemm = sc_cuda_sgemm,
     .net = SC_CUDA_NET,
+    .record_begin = sc_cuda_record_begin,
+    .record_end = sc_cuda_record_end,
+    .replay = sc_cuda_replay,
+    .recording_free = sc_cuda_recording_free,
 };
 
 static sc_status refuse(cudaError_t error, const char *what)

@@ -33,6 +33,13 @@ cleanup:
     return status;
 }
 
+void sc_cuda_dnn_stream(sc_cuda_context *cuda, cudaStream_t stream)
+{
+    cudnnStatus_t result = cuda->dnn ? cudnnSetStream(cuda->dnn, stream) : CUDNN_STATUS_SUCCESS;
+    if (result != CUDNN_STATUS_SUCCESS)
+        sc_cuda_failed(cuda, "stream of cuDNN", cudnnGetErrorString(result));
+}
+
 void sc_cuda_dnn_close(sc_cuda_context *cuda)
 {
     if (cuda->dnn)

@@ -11,12 +11,12 @@ void sc_cuda_sgemm(const sc_device *device, float *c, const float *a, const floa
     sc_cuda_context *cuda = sc_cuda_of(device);
     if (cuda->failed)
         return;
-    pthread_mutex_lock(&cuda->library);
+    sc_cuda_library_lock(cuda);
     cublasStatus_t result =
         cublasSgemm(cuda->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
                     transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, (int)n, (int)m, (int)k, &alpha, b,
                     (int)(transpose_b ? k : n), a, (int)(transpose_a ? m : k), &beta, c, (int)n);
-    pthread_mutex_unlock(&cuda->library);
+    sc_cuda_library_unlock(cuda);
     if (result != CUBLAS_STATUS_SUCCESS)
         sc_cuda_failed(cuda, "sgemm", "cuBLAS does not run the product");
 }

@@ -48,13 +48,13 @@ static void multiply(const block *b, int64_t images, float *z, const float *x, c
     sc_cuda_context *cuda = sc_cuda_of(b->device);
     if (cuda->failed)
         return;
-    pthread_mutex_lock(&cuda->library);
+    sc_cuda_library_lock(cuda);
     cublasStatus_t result = cublasSgemmStridedBatched(
         cuda->blas, p->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
         p->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, (int)p->n, (int)p->m, (int)p->k, &alpha, y,
         (int)(p->transpose_b ? p->k : p->n), p->b_stride, x, (int)(p->transpose_a ? p->m : p->k),
         p->a_stride, &beta, z, (int)p->n, p->z_stride, (int)images);
-    pthread_mutex_unlock(&cuda->library);
+    sc_cuda_library_unlock(cuda);
     if (result != CUBLAS_STATUS_SUCCESS)
         sc_cuda_failed(cuda, "attention", "cuBLAS does not run the product");
 }

@@ -240,11 +240,11 @@ sc_status sc_cuda_conv_create(const sc_device *device, sc_conv **result, const s
     c->products = products_of(device, shape);
     set_sizes(c);
     SC_TRY(describe(c));
-    pthread_mutex_lock(&cuda->library);
+    sc_cuda_library_lock(cuda);
     status = sc_cuda_dnn(cuda, &dnn);
     for (int pass = 0; status == SC_OK && pass < PASSES && pass_wanted(c, pass); pass++)
         status = choose(c, dnn, pass);
-    pthread_mutex_unlock(&cuda->library);
+    sc_cuda_library_unlock(cuda);
     SC_TRY(status);
     set_text(c);
     *result = c;
@@ -342,9 +342,9 @@ static const float *with_frame(const sc_conv *c, const float *x, void *scratch)
     do {                                                                                           \
         sc_cuda_context *cuda_ = sc_cuda_of((c)->device);                                          \
         if (!cuda_->failed) {                                                                      \
-            pthread_mutex_lock(&cuda_->library);                                                   \
+            sc_cuda_library_lock(cuda_);                                                   \
             cudnnStatus_t result_ = (call);                                                        \
-            pthread_mutex_unlock(&cuda_->library);                                                 \
+            sc_cuda_library_unlock(cuda_);                                                 \
             if (result_ != CUDNN_STATUS_SUCCESS)                                                   \
                 sc_cuda_failed(cuda_, (what), cudnnGetErrorString(result_));                       \
         }                                                                                          \
@@ -367,9 +367,9 @@ static bool try_fused(sc_conv *c, float *y, const float *x, const void *packed, 
     sc_cuda_context *cuda = sc_cuda_of(c->device);
     if (!c->fused || cuda->failed)
         return false;
-    pthread_mutex_lock(&cuda->library);
+    sc_cuda_library_lock(cuda);
     cudnnStatus_t result = forward_fused(c, y, x, packed, workspace);
-    pthread_mutex_unlock(&cuda->library);
+    sc_cuda_library_unlock(cuda);
     c->fused = result == CUDNN_STATUS_SUCCESS || !sc_cuda_dnn_declined(result);
     if (c->fused && result != CUDNN_STATUS_SUCCESS)
         sc_cuda_failed(cuda, "convolution", cudnnGetErrorString(result));

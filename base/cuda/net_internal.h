@@ -14,7 +14,7 @@
         sc_cuda_context *cuda = sc_cuda_of(device);                                                \
         if (cuda->failed)                                                                          \
             return;                                                                                \
-        sc_cuda_launch_net_##name(cuda->stream, rows, columns, k);                                 \
+        sc_cuda_launch_net_##name(sc_cuda_stream(cuda), rows, columns, k);                         \
         sc_cuda_good(cuda, cudaGetLastError(), #name);                                             \
     }
 #define SC_NET_ROWS(name, pointers, peak) SC_NET(name, pointers)

@@ -7,7 +7,7 @@ set(fake ${PROJECT_SOURCE_DIR}/tests/fake_cuda)
 set_source_files_properties(${cuda}/kernels.cu PROPERTIES LANGUAGE C)
 add_library(fake_cuda OBJECT ${cuda}/device.c ${cuda}/fft.c ${cuda}/gemm.c ${cuda}/kernels.cu
             ${cuda}/dnn.c ${cuda}/net.c ${cuda}/net_attention.c ${cuda}/net_conv.c
-            ${cuda}/net_norm.c ${fake}/runtime.c ${fake}/libraries.c ${fake}/dnn.c)
+            ${cuda}/net_norm.c ${cuda}/record.c ${fake}/runtime.c ${fake}/libraries.c ${fake}/dnn.c ${fake}/graph.c)
 target_include_directories(fake_cuda PUBLIC ${fake}/include ${PROJECT_SOURCE_DIR})
 target_compile_options(fake_cuda PRIVATE ${SC_WARNINGS})
 target_compile_definitions(fake_cuda PRIVATE SC_CUDA_LAUNCH="tests/fake_cuda/launch.h"

@@ -5,6 +5,7 @@
 #include "net_rows.h"
 #include "tests/fake_cuda/fake.h"
 #include <cudnn.h>
+#include <pthread.h>
 
 static sc_device *cpu;
 static sc_device fake;
@@ -187,6 +188,120 @@ static void a_call_that_fails_is_kept(void **state)
     }
 }
 
+/* ---- recording ---- */
+
+typedef struct {
+    sc_conv *conv;
+    float *x, *y, *z;
+    char *packed, *scratch;
+} recorded;
+
+static recorded set_up_recorded(net_row *r)
+{
+    recorded w = {.x = net_buffer(r, 32), .y = net_buffer(r, 48), .z = net_buffer(r, 48)};
+    size_t packed, scratch;
+    assert_int_equal(r->net->conv_create(r->device, &w.conv, &shape), SC_OK);
+    r->net->conv_bytes(w.conv, &packed, &scratch);
+    w.packed = net_scratch(r, packed);
+    w.scratch = net_scratch(r, scratch + (1 << 16));
+    float *weight = net_buffer(r, 54);
+    assert_int_equal(r->net->conv_pack(w.conv, w.packed, weight, weight, w.scratch), SC_OK);
+    return w;
+}
+
+static void tear_down_recorded(net_row *r, recorded *w)
+{
+    r->net->conv_free(w->conv);
+    sc_device_release(r->device, w->packed);
+    sc_device_release(r->device, w->scratch);
+    free_net_row(r);
+}
+
+/* y = conv(x), z += attention(y, y, y) */
+static void issue(const net_row *r, const recorded *w)
+{
+    (void)r->net->conv_forward(w->conv, w->y, w->x, w->packed, w->scratch);
+    r->net->attention_forward(r->device, w->y, w->y, w->y, w->y, 1, 16, 3, w->scratch);
+    r->net->affine(r->device, w->z, w->y, NULL, .5f, 0, 1, 48, 1);
+}
+
+static void *issue_meanwhile(void *z)
+{
+    fake.kernels->fill(&fake, z, 3, 48);
+    assert_int_equal(fake.kernels->sync(&fake), SC_OK);
+    return NULL;
+}
+
+static void recorded_work_is_repeated_and_only_that(void **state)
+{
+    (void)state;
+    net_row direct = {.device = &fake, .net = fake.kernels->net}, again = direct;
+    recorded a = set_up_recorded(&direct), b = set_up_recorded(&again);
+    sc_recording *recording;
+    pthread_t other;
+    float *meanwhile = net_buffer(&again, 48);
+    assert_int_equal(fake.kernels->record_begin(&fake), SC_OK);
+    issue(&again, &b);
+    assert_int_equal(pthread_create(&other, NULL, issue_meanwhile, meanwhile), 0);
+    pthread_join(other, NULL);
+    assert_int_equal(fake.kernels->record_end(&fake, &recording), SC_OK);
+    float *before = net_download(&again, 2), *start_of_a = net_download(&direct, 2);
+    assert_memory_equal(before, start_of_a, 48 * sizeof *before); /* nothing has run */
+    for (int i = 0; i < 3; i++) {
+        issue(&direct, &a);
+        fake.kernels->replay(recording);
+    }
+    float *x = net_download(&direct, 2), *y = net_download(&again, 2);
+    assert_memory_equal(x, y, 48 * sizeof *x);
+    float *filled = net_download(&again, again.buffers - 1);
+    assert_true(filled[47] == 3);
+    sc_free(x), sc_free(y), sc_free(before), sc_free(start_of_a), sc_free(filled);
+    fake.kernels->recording_free(recording);
+    fake.kernels->recording_free(NULL);
+    tear_down_recorded(&direct, &a);
+    tear_down_recorded(&again, &b);
+}
+
+/* What fails while recording costs the recording only. */
+static void a_recording_that_fails_leaves_the_device_good(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *call;
+        int error;
+    } calls[] = {{"cudaStreamCreateWithFlags", 2}, {"cudaStreamBeginCapture", 1},
+                 {"cudaStreamEndCapture", cudaErrorStreamCaptureInvalidated},
+                 {"cudaGraphInstantiate", 2}, {"cublasSgemmStridedBatched", 13},
+                 {"cudnnConvolutionBiasActivationForward", 5000}, {"cudnnSetStream", 5000}};
+    net_row r = {.device = &fake, .net = fake.kernels->net};
+    recorded w = set_up_recorded(&r);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        sc_recording *recording = NULL;
+        int live = sc_fake_live();
+        sc_fake_fail(calls[i].call, 0, calls[i].error);
+        sc_status status = fake.kernels->record_begin(&fake);
+        if (status == SC_OK) {
+            issue(&r, &w);
+            status = fake.kernels->record_end(&fake, &recording);
+        }
+        check_failure(status, SC_ERR_UNSUPPORTED, "CUDA: nothing is recorded: ");
+        assert_null(recording);
+        assert_int_equal(sc_fake_live(), live);
+        assert_int_equal(fake.kernels->sync(&fake), SC_OK);
+    }
+    issue(&r, &w);
+    assert_int_equal(fake.kernels->sync(&fake), SC_OK);
+    sc_recording *recording;
+    assert_int_equal(fake.kernels->record_begin(&fake), SC_OK);
+    issue(&r, &w);
+    assert_int_equal(fake.kernels->record_end(&fake, &recording), SC_OK);
+    sc_fake_fail("cudaGraphLaunch", 0, 719);
+    fake.kernels->replay(recording);
+    check_failure(fake.kernels->sync(&fake), SC_ERR_IO, "CUDA: recorded work: fake error 719");
+    fake.kernels->recording_free(recording);
+    tear_down_recorded(&r, &w);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -197,6 +312,8 @@ int main(void)
         TEST(wide_convolutions_may_be_bf16),
         TEST(a_plan_that_fails_leaves_nothing),
         TEST(a_call_that_fails_is_kept),
+        TEST(recorded_work_is_repeated_and_only_that),
+        TEST(a_recording_that_fails_leaves_the_device_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

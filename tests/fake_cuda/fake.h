@@ -20,6 +20,13 @@ void sc_fake_argument(const void *argument, bool pointer);
 void sc_fake_pointers(const void *arguments, int count); /* `count` pointers, NULL allowed */
 bool sc_fake_arguments_good(void);
 
+/* A stream that records: the call is kept with its arguments, and run(stream, arguments) repeats
+ * it when the graph is launched. false: the stream does not record, do it now. */
+typedef void sc_fake_repeat(cudaStream_t stream, const void *arguments);
+bool sc_fake_record(cudaStream_t stream, sc_fake_repeat *repeat, const void *arguments,
+                    size_t bytes);
+struct CUgraph_st **sc_fake_tape_of(cudaStream_t stream); /* NULL in it: does not record */
+
 /* ---- for tests ---- */
 
 /* The call of that name ("cudaMalloc", "cufftExecC2C", a kernel's name) fails once with `error`

@@ -64,9 +64,21 @@
 
 /* Network kernels: the struct of arguments begins with `pointers` pointers. */
 #define SC_FAKE_NET(name, pointers, loops)                                                         \
+    typedef struct {                                                                               \
+        int64_t rows, columns;                                                                     \
+        sc_net_##name k;                                                                           \
+    } launch_##name;                                                                               \
+    static void repeat_##name(cudaStream_t stream, const void *arguments)                          \
+    {                                                                                              \
+        const launch_##name *l = arguments;                                                        \
+        sc_cuda_launch_net_##name(stream, l->rows, l->columns, l->k);                              \
+    }                                                                                              \
     void sc_cuda_launch_net_##name(cudaStream_t stream, int64_t rows, int64_t columns,             \
                                    sc_net_##name k)                                                \
     {                                                                                              \
+        const launch_##name launch = {rows, columns, k};                                           \
+        if (sc_fake_record(stream, repeat_##name, &launch, sizeof launch))                         \
+            return;                                                                                \
         if (rows * columns <= 0 || !sc_fake_begin(stream, #name))                                  \
             return;                                                                                \
         sc_fake_pointers(&k, pointers);                                                            \

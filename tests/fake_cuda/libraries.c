@@ -121,25 +121,38 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t multiply(const char *name, cublasHandle_t handle, cublasOperation_t transpose_a,
-                               cublasOperation_t transpose_b, int m, int n, int k, float alpha,
-                               const float *a, int lda, long long stride_a, const float *b, int ldb,
-                               long long stride_b, float beta, float *c, int ldc,
-                               long long stride_c, int batch)
+typedef struct {
+    cublasOperation_t transpose_a, transpose_b;
+    int m, n, k, lda, ldb, ldc, batch;
+    float alpha, beta;
+    const float *a, *b;
+    float *c;
+    long long stride_a, stride_b, stride_c;
+} product;
+
+static void repeat_product(cudaStream_t stream, const void *arguments)
+{
+    const product *p = arguments;
+    if (!sc_fake_begin(stream, "cublas"))
+        return;
+    sc_fake_argument(&p->a, true);
+    sc_fake_argument(&p->b, true);
+    sc_fake_argument(&p->c, true);
+    for (int i = 0; i < p->batch && sc_fake_arguments_good(); i++)
+        cblas_sgemm(CblasColMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                    p->transpose_b ? CblasTrans : CblasNoTrans, p->m, p->n, p->k, p->alpha,
+                    p->a + i * p->stride_a, p->lda, p->b + i * p->stride_b, p->ldb, p->beta,
+                    p->c + i * p->stride_c, p->ldc);
+    sc_fake_end();
+}
+
+static cublasStatus_t multiply(const char *name, cublasHandle_t handle, const product *p)
 {
     int error;
     if (sc_fake_injected(name, &error))
         return (cublasStatus_t)error;
-    if (!sc_fake_begin(handle->stream, "cublas"))
-        return CUBLAS_STATUS_EXECUTION_FAILED;
-    sc_fake_argument(&a, true);
-    sc_fake_argument(&b, true);
-    sc_fake_argument(&c, true);
-    for (int i = 0; i < batch && sc_fake_arguments_good(); i++)
-        cblas_sgemm(CblasColMajor, transpose_a ? CblasTrans : CblasNoTrans,
-                    transpose_b ? CblasTrans : CblasNoTrans, m, n, k, alpha, a + i * stride_a, lda,
-                    b + i * stride_b, ldb, beta, c + i * stride_c, ldc);
-    sc_fake_end();
+    if (!sc_fake_record(handle->stream, repeat_product, p, sizeof *p))
+        repeat_product(handle->stream, p);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -148,8 +161,9 @@ cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t transpose_a,
                            const float *a, int lda, const float *b, int ldb, const float *beta,
                            float *c, int ldc)
 {
-    return multiply("cublasSgemm", handle, transpose_a, transpose_b, m, n, k, *alpha, a, lda, 0, b,
-                    ldb, 0, *beta, c, ldc, 0, 1);
+    return multiply("cublasSgemm", handle,
+                    &(product){transpose_a, transpose_b, m, n, k, lda, ldb, ldc, 1, *alpha, *beta,
+                               a, b, c, 0, 0, 0});
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transpose_a,
@@ -159,6 +173,7 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          long long stride_b, const float *beta, float *c, int ldc,
                                          long long stride_c, int batch)
 {
-    return multiply("cublasSgemmStridedBatched", handle, transpose_a, transpose_b, m, n, k, *alpha,
-                    a, lda, stride_a, b, ldb, stride_b, *beta, c, ldc, stride_c, batch);
+    return multiply("cublasSgemmStridedBatched", handle,
+                    &(product){transpose_a, transpose_b, m, n, k, lda, ldb, ldc, batch, *alpha,
+                               *beta, a, b, c, stride_a, stride_b, stride_c});
 }

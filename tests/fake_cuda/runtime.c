@@ -28,6 +28,7 @@ typedef struct {
 struct CUstream_st {
     pending_copy copy[COPIES];
     int copies;
+    cudaGraph_t tape; /* what is recorded */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held during a launch */
@@ -257,12 +258,16 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     return cudaSuccess;
 }
 
+cudaGraph_t *sc_fake_tape_of(cudaStream_t stream) { return &stream->tape; }
+
 /* ---- launches ---- */
 
 bool sc_fake_begin(cudaStream_t stream, const char *name)
 {
     pthread_mutex_lock(&lock);
     cudaError_t error = state_of(name);
+    if (stream->tape) /* sc_fake_record would have taken it */
+        error = cudaErrorStreamCaptureUnsupported;
     if (error != cudaSuccess) {
         pthread_mutex_unlock(&lock);
         (void)remember(error);
