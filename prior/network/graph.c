@@ -139,12 +139,20 @@ static void embedding(sc_builder *b)
     sc_build_name(b, b->time, m + 1, "");
 }
 
+/* What the published network resamples its pyramids with is no part of its list of modules. */
+static void name_pyramid(sc_builder *b, const char *name)
+{
+    sc_tensor *t = &b->net->tensor[b->pyramid];
+    snprintf(t->module, sizeof t->module, "%s", name);
+}
+
 /* The input, reduced once more, joins h. input_skip: projected, then added or put in front of the
  * channels of h. */
 static int input_skip(sc_builder *b, int h)
 {
     int c = sc_build_channels(b, h), m = b->module++, y;
     b->pyramid = sc_build_resample(b, b->pyramid, 1);
+    name_pyramid(b, "pyramid_downsample");
     int p = sc_build_conv_parameters(b, m, "Conv_0.", sc_build_channels(b, b->pyramid), c, 1, 1);
     if (b->net->config.progressive_combine == SC_COMBINE_CAT) {
         int projected = sc_build_conv(b, b->pyramid, p);
@@ -212,6 +220,7 @@ static int output_pyramid(sc_builder *b, int h, bool first)
         sc_build_name(b, b->pyramid, b->module - 1, "");
     } else {
         b->pyramid = sc_build_resample(b, b->pyramid, -1);
+        name_pyramid(b, "pyramid_upsample");
         sc_build_conv_into(b, b->pyramid, x, p, 1.f, 1);
     }
     return h;

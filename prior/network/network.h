@@ -115,9 +115,9 @@ sc_status sc_run_backward(sc_run *run, float *grad_theta, float *grad_x, const f
  * run begins: none. */
 void sc_run_set_dropout(sc_run *run, const sc_key *key, uint32_t step);
 /* Called in every evaluation with the output (n,h,w,channels; host memory, valid in the call) of
- * each published module, "all_modules.4" or "all_modules.4.Conv_0", that exists in memory: not of
- * those that are fused with what follows (norms with their activation, the last convolution of a
- * sum). "embedding" is the first stage of a positional one. NULL: none. */
+ * each published module, "all_modules.4" or "all_modules.4.Conv_0"; what is fused is taken apart,
+ * which costs time. A module that is one convolution (Downsample, Upsample) may be shown by the
+ * convolution's name alone. "embedding" is the first stage of a positional one. NULL: none. */
 typedef void (*sc_run_observer)(void *user, const char *module, const float *value, int n, int h,
                                 int w, int channels);
 void sc_run_observe(sc_run *run, sc_run_observer observer, void *user);

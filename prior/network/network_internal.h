@@ -133,9 +133,12 @@ struct sc_run {
     sc_dropout dropout;
     sc_run_observer observer;
     void *observer_user;
+    float *before, *half; /* host, of the observer: a sum before a step, half a convolution */
     sc_step *step;     /* a node each */
     sc_buffer *buffer; /* values, gradients, states, and the fixed ones of run.c */
     int buffers;
+    sc_recording *recording; /* of one evaluation, once it has been seen to repeat */
+    int64_t evaluations;
     char *arena; /* device memory, as all that follows but the host's */
     size_t arena_bytes;
     float *theta, *gtheta;
@@ -144,6 +147,10 @@ struct sc_run {
     float *host_coefficient; /* host (4, n) */
     float *host_gradient;    /* host: gradient of theta on its way out */
 };
+
+/* observe.c: before and after step i of an evaluation that is observed. */
+sc_status sc_run_observe_before(sc_run *run, int i);
+sc_status sc_run_observe_after(sc_run *run, int i);
 
 /* precondition.c: result = skip x + out F(in x, noise), where noise is what is embedded. The rules
  * give the network's output for a label, the score at a time, the denoised image at a sigma;

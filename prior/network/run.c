@@ -230,7 +230,11 @@ void sc_run_free(sc_run *run)
     for (int i = 0; run->step && i < run->network->nodes; i++)
         if (run->step[i].node && run->step[i].node->layer->release)
             run->step[i].node->layer->release(&run->step[i]);
+    if (run->recording)
+        run->device->kernels->recording_free(run->recording);
     sc_device_release(run->device, run->arena);
+    sc_free(run->before);
+    sc_free(run->half);
     sc_free(run->host_gradient);
     sc_free(run->host_coefficient);
     sc_free(run->step);
@@ -309,52 +313,64 @@ static void scale_images(sc_run *r, float *z, const float *x, int row, float b, 
 
 static size_t image_bytes(const sc_run *r) { return tensor_bytes(r, r->network->input); }
 
-static bool complete_after(const sc_network *net, int i)
-{
-    for (int j = i + 1; j < net->nodes; j++)
-        if (net->node[j].out == net->node[i].out)
-            return false;
-    return true;
-}
-
-/* Show node i's output, if a published module makes it and nothing is added to it any more. */
-static sc_status observe(sc_run *r, int i)
+/* Everything between upload and download: the same kernels with the same pointers every time. */
+static sc_status issue(sc_run *r)
 {
     sc_status status = SC_OK;
-    int t = r->network->node[i].out;
-    const sc_tensor *tensor = &r->network->tensor[t];
-    float *value = NULL;
-    if (!*tensor->module || !complete_after(r->network, i))
-        return SC_OK;
-    SC_TRY(SC_ALLOC(&value, tensor_bytes(r, t) / sizeof *value, "activation"));
-    SC_TRY(r->device->kernels->download(r->device, value, r->step[i].y, tensor_bytes(r, t)));
-    r->observer(r->observer_user, tensor->module, value, r->n, side(r->h, tensor),
-                side(r->w, tensor), tensor->channels);
+    const sc_network *net = r->network;
+    scale_images(r, place(r, value_of(r, net->input)), r->image, IN,
+                 net->config.centred ? 0.f : -1.f, 0);
+    r->device->kernels->net->affine(r->device, place(r, value_of(r, net->label)),
+                                    r->coefficient + NOISE * r->n, NULL, 1.f, 0.f, 1, r->n, 0);
+    for (int i = 0; i < net->nodes; i++) {
+        if (r->observer)
+            SC_TRY(sc_run_observe_before(r, i));
+        SC_TRY(net->node[i].layer->forward(&r->step[i]));
+        if (r->observer)
+            SC_TRY(sc_run_observe_after(r, i));
+    }
+    scale_images(r, r->result, r->image, SKIP, 0.f, 0);
+    scale_images(r, r->result, place(r, value_of(r, net->output)), OUT, 0.f, 1);
 cleanup:
-    sc_free(value);
     return status;
+}
+
+static bool record(sc_run *r)
+{
+    const sc_kernels *kernels = r->device->kernels;
+    if (kernels->record_begin(r->device) != SC_OK)
+        return false;
+    sc_status issued = issue(r), recorded = kernels->record_end(r->device, &r->recording);
+    if (issued == SC_OK || recorded != SC_OK)
+        return recorded == SC_OK;
+    kernels->recording_free(r->recording);
+    r->recording = NULL;
+    return false;
+}
+
+/* Where the device records, the first evaluation runs as issued, since libraries choose and load
+ * then; the second is recorded, and replayed from then on. */
+static sc_status issue_or_replay(sc_run *r)
+{
+    if (r->observer || r->dropout.on)
+        return issue(r);
+    if (r->evaluations++ == 1 && r->device->kernels->record_begin)
+        (void)record(r);
+    if (!r->recording)
+        return issue(r);
+    r->device->kernels->replay(r->recording);
+    return SC_OK;
 }
 
 static sc_status evaluate(sc_run *r, float *result, const float *x, const double *condition,
                           sc_precondition_rule *rule)
 {
     sc_status status = SC_OK;
-    const sc_network *net = r->network;
     const sc_kernels *kernels = r->device->kernels;
     assert(r->has_theta);
     SC_TRY(set_coefficients(r, condition, rule));
     SC_TRY(kernels->upload(r->device, r->image, x, image_bytes(r)));
-    scale_images(r, place(r, value_of(r, net->input)), r->image, IN,
-                 net->config.centred ? 0.f : -1.f, 0);
-    kernels->net->affine(r->device, place(r, value_of(r, net->label)),
-                         r->coefficient + NOISE * r->n, NULL, 1.f, 0.f, 1, r->n, 0);
-    for (int i = 0; i < net->nodes; i++) {
-        SC_TRY(net->node[i].layer->forward(&r->step[i]));
-        if (r->observer)
-            SC_TRY(observe(r, i));
-    }
-    scale_images(r, r->result, r->image, SKIP, 0.f, 0);
-    scale_images(r, r->result, place(r, value_of(r, net->output)), OUT, 0.f, 1);
+    SC_TRY(issue_or_replay(r));
     SC_TRY(kernels->download(r->device, result, r->result, image_bytes(r)));
     r->has_forward = true;
 cleanup:
