@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     sc_cli cli;
@@ -45,6 +46,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->import.checkpoint || !a->import.config || !a->output)
             argp_error(state, "CHECKPOINT, --config JSON and -o FILE are needed");
+        if (!strcmp(a->output, a->import.checkpoint) || !strcmp(a->output, a->import.config))
+            argp_error(state, "-o %s would replace what is imported", a->output);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -5,7 +5,8 @@
 #include "base/array.h"
 #include "prior/network/network.h"
 
-#define SC_PICKLE_LIMIT ((size_t)64 << 20) /* bytes of a pickle */
+#define SC_PICKLE_LIMIT ((size_t)64 << 20)   /* bytes of a pickle */
+#define SC_PICKLE_ELEMENTS ((size_t)8 << 20) /* values, cells, places on the stack */
 
 /* ---- a file, of which parts are read ---- */
 
@@ -158,7 +159,7 @@ sc_status sc_pickle_find(const sc_pickle_value **found, const sc_pickle *p,
 /* Bytes of a file for a message: at most 60, what is not printable as '?'. */
 const char *sc_printable(char text[64], const void *bytes, size_t n);
 
-/* ---- between the machine (import_pickle.c) and what calls mean (import_torch_calls.c) ---- */
+/* ---- values (import_values.c), and what calls mean (import_torch_calls.c), for the machine ---- */
 
 sc_status sc_pickle_add(sc_pickle *p, uint32_t *index, sc_pickle_value value);
 sc_status sc_pickle_append(sc_pickle *p, uint32_t container, uint32_t key, uint32_t value);

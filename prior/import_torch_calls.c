@@ -36,7 +36,6 @@ static const struct {
     {"_codecs", "encode", INERT_CALL},
     {"torch.storage", "UntypedStorage", UNTYPED},
     {"torch.storage", "TypedStorage", UNTYPED},
-    {"torch.storage", "_LegacyStorage", UNTYPED},
 };
 
 #define GLOBALS ((int64_t)(sizeof globals / sizeof *globals))
@@ -103,6 +102,7 @@ const char *sc_pickle_global_name(char text[128], int64_t index)
 /* ---- arguments ---- */
 
 #define MOST 8 /* arguments of a call, entries of a size */
+#define STORAGES_LIMIT 20000 /* each is searched for: keeps a hostile file from costing minutes */
 
 /* The entries of a tuple (or list). */
 static sc_status entries(const sc_pickle_value *entry[MOST], const sc_pickle *p,
@@ -247,8 +247,8 @@ static sc_status intern(int *index, sc_pickle *p, sc_torch_storage wanted)
         *index = (int)i;
         return SC_OK;
     }
-    if (p->storage.count >= 100000)
-        return sc_fail(SC_ERR_FORMAT, "more than 100000 storages");
+    if (p->storage.count >= STORAGES_LIMIT)
+        return sc_fail(SC_ERR_FORMAT, "more than %d storages", STORAGES_LIMIT);
     const sc_torch_dtype *dtype = wanted.dtype ? wanted.dtype : &byte_dtype;
     if (wanted.count > INT64_MAX / 2 / dtype->size)
         return sc_fail(SC_ERR_FORMAT, "storage %s: %lld elements", key, (long long)wanted.count);

@@ -166,7 +166,7 @@ static void strided_views_of_one_storage_are_gathered(void **state)
     const sc_parameter *p;
     int count = sc_network_parameters(f->network, &p);
     torch_file t = {0};
-    float *shared = malloc((size_t)f->count * sizeof *shared);
+    float *shared = calloc((size_t)f->count + 3, sizeof *shared);
     int64_t offset = 3; /* the storage begins with numbers of nobody */
     int storage = add_storage(&t, shared, sizeof *shared, f->count + 3);
     float *data = (float *)(void *)t.storage[storage].data.p;

@@ -27,7 +27,7 @@ static inline void put(bytes *b, const void *data, size_t n)
 static inline void put_number(bytes *b, uint64_t x, int n)
 {
     for (int i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)(x >> (8 * i));
+        unsigned char c = i < 8 ? (unsigned char)(x >> (8 * i)) : 0;
         put(b, &c, 1);
     }
 }
