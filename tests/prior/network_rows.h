@@ -69,7 +69,7 @@ static inline network_result evaluate_row(const sc_device *device, const sc_netw
     GOOD(sc_run_set_theta(run, theta));
     if (c->dropout > 0)
         sc_run_set_dropout(run, &key, DROPOUT_STEP);
-    for (int twice = 0; twice < 2; twice++) /* nothing may be left from the first time */
+    for (int time = 0; time < 3; time++) /* issued, recorded, replayed; nothing may be left over */
         if (sc_run_denoise(run, r.d, x, sigma) != SC_OK)
             fail_msg("%s", sc_message());
     if (with_backward)

@@ -74,6 +74,18 @@ static void evaluation_may_use_tensor_cores(void **state)
     sc_network_free(network);
 }
 
+/* A device that cannot record evaluates all the same. */
+static void evaluation_without_recording_agrees_too(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"cudaStreamBeginCapture", "cudaStreamEndCapture",
+                                        "cudaGraphInstantiate"};
+    for (int i = 0; i < 3; i++) {
+        sc_fake_fail(calls[i], 0, cudaErrorStreamCaptureUnsupported);
+        compare_network(cpu, &fake, 1, 0);
+    }
+}
+
 /* A batch of images whose size is no multiple, from a file, on both rows. */
 static void a_score_is_the_same_on_both_rows(void **state)
 {
@@ -119,7 +131,8 @@ static sc_status whole_run(const sc_network *network, const float *theta)
     SC_TRY(sc_cuda_open(&device));
     SC_TRY(sc_run_create(&run, network, &device, 1, H, W, 1));
     SC_TRY(sc_run_set_theta(run, theta));
-    SC_TRY(sc_run_denoise(run, d, x, &sigma));
+    for (int time = 0; time < 3; time++)
+        SC_TRY(sc_run_denoise(run, d, x, &sigma));
     SC_TRY(sc_run_backward(run, gtheta, gx, d));
 cleanup:
     sc_run_free(run);
@@ -149,6 +162,7 @@ static void whatever_fails_is_told_and_leaves_nothing(void **state)
         {"cublasSgemmStridedBatched", 13},
         {"affine", cudaErrorLaunchFailure},
         {"norm_apply", cudaErrorLaunchFailure},
+        {"cudaGraphLaunch", cudaErrorLaunchFailure},
         {"softmax_gradient", cudaErrorLaunchFailure},
         {"linear", cudaErrorLaunchFailure},
         {"linear_gradient_x", cudaErrorLaunchFailure},
@@ -185,6 +199,7 @@ int main(void)
         TEST(every_network_agrees_with_the_cpu_row),
         TEST(evaluation_alone_agrees_too),
         TEST(evaluation_may_use_tensor_cores),
+        TEST(evaluation_without_recording_agrees_too),
         TEST(a_score_is_the_same_on_both_rows),
         TEST(whatever_fails_is_told_and_leaves_nothing),
     };
