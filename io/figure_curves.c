@@ -94,23 +94,34 @@ static void draw_ticks(cairo_t *cr, const axis *a, bool vertical)
     }
 }
 
+/* A dot for a point without neighbours. */
+static void draw_dot(cairo_t *cr, double x, double y)
+{
+    cairo_new_sub_path(cr);
+    cairo_arc(cr, x, y, 3, 0, 2 * M_PI);
+    cairo_fill(cr);
+}
+
 static void draw_curve(cairo_t *cr, const axis *x, const axis *y, const sc_curve *curve, int number)
 {
-    bool drawing = false;
+    int run = 0; /* points since the last break */
+    double px = 0, py = 0;
     cairo_set_source_rgb(cr, ink[number][0], ink[number][1], ink[number][2]);
     cairo_set_line_width(cr, 1.8);
-    for (int64_t i = 0; i < curve->n; i++) {
-        double px = place(x, curve->x[i]), py = place(y, curve->y[i]);
-        if (!isfinite(px) || !isfinite(py))
-            drawing = false;
-        else if (drawing)
-            cairo_line_to(cr, px, py);
-        else {
-            cairo_move_to(cr, px, py);
-            drawing = true;
+    for (int64_t i = 0; i <= curve->n; i++) {
+        double nx = i < curve->n ? place(x, curve->x[i]) : NAN;
+        double ny = i < curve->n ? place(y, curve->y[i]) : NAN;
+        if (isfinite(nx) && isfinite(ny)) {
+            run++ ? cairo_line_to(cr, nx, ny) : cairo_move_to(cr, nx, ny);
+            px = nx;
+            py = ny;
+            continue;
         }
+        cairo_stroke(cr);
+        if (run == 1)
+            draw_dot(cr, px, py);
+        run = 0;
     }
-    cairo_stroke(cr);
     if (!curve->name)
         return;
     double at = TOP + 18 + 18 * number;
