@@ -163,11 +163,14 @@ class Network(torch.nn.Module):
         return c_skip * x + c_out * self.raw(z, label)
 
 
+WRITTEN = {"conditional": 1, "nonlinearity": "swish", "norm_groups": 0, "fir_kernel": [1, 3, 3, 1], "progressive": "none",
+           "progressive_input": "none", "dropout": 0, "continuous": 1}
+
+
 def pick(config):
     """Refuse what this file does not do."""
-    known = {"progressive": "none", "progressive_input": "none", "dropout": 0}
-    for key, value in known.items():
-        if config.get(key, value) not in (value, 0):
+    for key, value in WRITTEN.items():
+        if config.get(key, value) != value:
             sys.exit(f"{key} = {config[key]} is not written here")
     return config
 
