@@ -21,6 +21,28 @@ sc_sde_kind sde_kind_of(const char *prefix)
     return strncmp(prefix, "vp", 2) == 0 ? SC_SDE_VP : SC_SDE_VE;
 }
 
+double sde_float32_difference(const sc_sde *sde, double std)
+{
+    if (sde->kind == SC_SDE_VE)
+        return INFINITY;
+    return sde->kind == SC_SDE_VP ? std * std : std;
+}
+
+void compare_std(report *r, const char *kind, const char *name, const sc_sde *sde,
+                 const double *ours, const tensor *theirs)
+{
+    double *a = POOL(double, theirs->count), *b = POOL(double, theirs->count);
+    if (sde->kind == SC_SDE_VE) {
+        report_compare(r, kind, name, ours, theirs->v, theirs->count, EACH(2e-6));
+        return;
+    }
+    for (int64_t i = 0; i < theirs->count; i++) {
+        a[i] = sde_float32_difference(sde, ours[i]);
+        b[i] = sde_float32_difference(sde, theirs->v[i]);
+    }
+    report_compare(r, kind, name, a, b, theirs->count, ABSOLUTE(5e-7));
+}
+
 /* The SDE of a prefix, its range read off its own table where there is one. */
 static sc_sde sde_of(const reference *r, const char *prefix, int *levels)
 {
@@ -90,9 +112,9 @@ static double root_alphabar(const sc_sde *s, int n, int i)
 {
     return exp(sc_sde_level_log_alphabar(s, n, i) / 2);
 }
-static double root_rest(const sc_sde *s, int n, int i)
+static double rest(const sc_sde *s, int n, int i)
 {
-    return sqrt(-expm1(sc_sde_level_log_alphabar(s, n, i)));
+    return -expm1(sc_sde_level_log_alphabar(s, n, i));
 }
 static double descending(const sc_sde *s, int n, int i)
 {
@@ -100,25 +122,28 @@ static double descending(const sc_sde *s, int n, int i)
 }
 
 /* Limits are those of float32: a sigma of 50 is exp of a float32 of 4, an alphabar a product of a
- * thousand float32, 1 - alphabar a difference of nearly equal ones. */
+ * thousand float32, and 1 - alphabar (a root, compared squared) a difference from 1. */
 static const struct {
     const char *name;
     table_entry *entry;
-    double each;
-} tables[] = {{"discrete_sigmas", sc_sde_level_sigma, 2e-6},
-              {"discrete_betas", sc_sde_level_beta, 1e-6},
-              {"alphas", alpha, 1e-6},
-              {"alphas_cumprod", alphabar, 1e-5},
-              {"sqrt_alphas_cumprod", root_alphabar, 1e-5},
-              {"sqrt_1m_alphas_cumprod", root_rest, 2e-4}};
+    limit at_most;
+    bool squared;
+} tables[] = {{"discrete_sigmas", sc_sde_level_sigma, {.each = 2e-6}, false},
+              {"discrete_betas", sc_sde_level_beta, {.each = 1e-6}, false},
+              {"alphas", alpha, {.each = 1e-6}, false},
+              {"alphas_cumprod", alphabar, {.each = 1e-5}, false},
+              {"sqrt_alphas_cumprod", root_alphabar, {.each = 1e-5}, false},
+              {"sqrt_1m_alphas_cumprod", rest, {.absolute = 2e-6}, true}};
 
 static void compare_table(const parity *p, const char *name, const tensor *theirs,
-                          const sc_sde *sde, table_entry *entry, double most)
+                          const sc_sde *sde, table_entry *entry, limit at_most, bool squared)
 {
-    double *ours = POOL(double, theirs->count);
-    for (int64_t i = 0; i < theirs->count; i++)
+    double *ours = POOL(double, theirs->count), *table = POOL(double, theirs->count);
+    for (int64_t i = 0; i < theirs->count; i++) {
         ours[i] = entry(sde, (int)theirs->count, (int)i);
-    report_compare(p->report, "tables", name, ours, theirs->v, theirs->count, EACH(most));
+        table[i] = squared ? theirs->v[i] * theirs->v[i] : theirs->v[i];
+    }
+    report_compare(p->report, "tables", name, ours, table, theirs->count, at_most);
 }
 
 static void compare_tables(const parity *p, const reference *r, const char *prefix, const sc_sde *sde)
@@ -128,7 +153,8 @@ static void compare_tables(const parity *p, const reference *r, const char *pref
         tensor theirs = tensor_get(r, "%s.%s", prefix, tables[i].name);
         snprintf(name, sizeof name, "%s.%s", prefix, tables[i].name);
         if (theirs.v)
-            compare_table(p, name, &theirs, sde, tables[i].entry, tables[i].each);
+            compare_table(p, name, &theirs, sde, tables[i].entry, tables[i].at_most,
+                          tables[i].squared);
     }
 }
 
@@ -183,7 +209,7 @@ sc_status check_facts(const parity *p, const reference *r)
     if (sigmas.v) {
         sc_sde sde = {.kind = SC_SDE_VE, .sigma_max = as_meant(sigmas.v[0]),
                       .sigma_min = as_meant(sigmas.v[sigmas.count - 1])};
-        compare_table(p, "get_sigmas_descending64", &sigmas, &sde, descending, 1e-6);
+        compare_table(p, "get_sigmas_descending64", &sigmas, &sde, descending, EACH(1e-6), false);
     }
     return SC_OK;
 }

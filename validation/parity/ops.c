@@ -376,7 +376,7 @@ static void check_positional(const parity *p, const reference *r, const char *na
         return;
     float *frequency = POOL(float, half), *y = POOL(float, theirs.count);
     for (int j = 0; j < half; j++)
-        frequency[j] = (float)exp(-j * log(10000.) / (half - 1));
+        frequency[j] = expf((float)j * -(float)(log(10000.) / (half - 1))); /* as published */
     p->device->kernels->net->embed(p->device, y, to_floats(labels.v, labels.count), frequency,
                                    SC_EMBED_POSITIONAL, (int)labels.count, width);
     report_compare(p->report, "positional embedding", name, to_doubles(y, theirs.count), theirs.v,
