@@ -29,6 +29,7 @@ typedef struct {
     char name[SC_ZIP_NAME];
     int64_t begin, bytes; /* of the data, in the file */
     int64_t header;       /* of the local header */
+    bool packed;          /* compressed: not to be read */
 } sc_zip_entry;
 
 typedef struct {
@@ -37,9 +38,10 @@ typedef struct {
 } sc_zip;
 
 /* From the central directory, each entry checked against its local header and the file, none
- * compressed or encrypted, no name twice, no byte in two entries. */
+ * encrypted, no name twice, no byte in two entries. */
 sc_status sc_zip_open(sc_zip *zip, const sc_import_file *file);
 void sc_zip_free(sc_zip *zip);
+sc_status sc_zip_check_stored(const sc_zip *zip); /* SC_ERR_UNSUPPORTED names a packed entry */
 const sc_zip_entry *sc_zip_find(const sc_zip *zip, const char *name); /* or NULL */
 
 /* ---- numbers as torch stores them ---- */

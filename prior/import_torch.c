@@ -138,6 +138,7 @@ static sc_status open_zip(sc_checkpoint_file *c)
     if (entry_of(&c->zip, top, "constants.pkl"))
         SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "is TorchScript, which holds code; expected what "
                        "torch.save makes of a state dict"));
+    SC_TRY(sc_zip_check_stored(&c->zip));
     SC_TRY(check_byte_order(c, top));
     SC_TRY(read_object(c, entry_of(&c->zip, top, "data.pkl")));
     SC_TRY(SC_ALLOC(&c->begin, c->pickle.storage.count, "storages"));

@@ -121,7 +121,8 @@ static sc_status check_local(sc_zip_entry *entry, const sc_import_file *file, si
     if (number(local, 4) != 0x04034b50 || number(local + 26, 2) != name_bytes)
         SC_TRY(sc_fail(SC_ERR_FORMAT, "no local header of that name where the directory says"));
     SC_TRY(sc_import_file_part(file, name, entry->header + LOCAL_BYTES, name_bytes));
-    if (memcmp(name, entry->name, name_bytes) != 0 || number(local + 8, 2) != 0)
+    if (memcmp(name, entry->name, name_bytes) != 0 ||
+        (number(local + 8, 2) != 0) != entry->packed)
         SC_TRY(sc_fail(SC_ERR_FORMAT, "local header and directory disagree"));
     entry->begin = entry->header + LOCAL_BYTES + (int64_t)name_bytes + (int64_t)number(local + 28, 2);
     if (entry->begin > limit || entry->bytes > limit - entry->begin)
@@ -153,13 +154,12 @@ static sc_status read_entry(sc_zip_entry *entry, size_t *used, const sc_import_f
     SC_TRY(read_extra64(&size, &packed, &header, p + CENTRAL_BYTES + name, extra));
     if (number(p + 8, 2) & 1)
         SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "is encrypted"));
-    if (number(p + 10, 2) != 0 || packed != size)
-        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "is compressed, expected stored as torch.save does"));
-    if (header > (uint64_t)limit || size > (uint64_t)limit)
+    if (header > (uint64_t)limit || packed > (uint64_t)limit)
         SC_TRY(sc_fail(SC_ERR_FORMAT, "%llu bytes at byte %llu, but the data end at byte %lld",
-                       (unsigned long long)size, (unsigned long long)header, (long long)limit));
+                       (unsigned long long)packed, (unsigned long long)header, (long long)limit));
+    entry->packed = number(p + 10, 2) != 0 || packed != size;
     entry->header = (int64_t)header;
-    entry->bytes = (int64_t)size;
+    entry->bytes = (int64_t)packed;
     SC_TRY(check_local(entry, file, name, limit));
 cleanup:
     return sc_context(status, "entry %s", printed);
@@ -214,6 +214,15 @@ cleanup:
     if (status != SC_OK)
         sc_zip_free(zip);
     return status;
+}
+
+sc_status sc_zip_check_stored(const sc_zip *zip)
+{
+    for (int i = 0; i < zip->count; i++)
+        if (zip->entry[i].packed)
+            return sc_fail(SC_ERR_UNSUPPORTED, "entry %.60s: is compressed, expected stored as "
+                           "torch.save does", zip->entry[i].name);
+    return SC_OK;
 }
 
 void sc_zip_free(sc_zip *zip)
