@@ -5,17 +5,9 @@
 
 double sc_sample_time_min(const sc_sde *sde) { return sde->kind == SC_SDE_VE ? 1e-5 : 1e-3; }
 
-/* Noise of x / mean. */
-static double relative_noise(const sc_sde *sde, double t)
-{
-    return sc_sde_std(sde, t) / sc_sde_mean(sde, t);
-}
-
 void sc_sample_levels(double *sigma, const sc_sde *sde, int steps)
 {
-    bool ve = sde->kind == SC_SDE_VE;
-    double least = ve ? sde->sigma_min : relative_noise(sde, sc_sample_time_min(sde));
-    double most = ve ? sde->sigma_max : relative_noise(sde, 1);
+    double least = sc_sde_noise_min(sde), most = sc_sde_noise_max(sde);
     double low = pow(least, 1.0 / SC_SAMPLE_RHO), high = pow(most, 1.0 / SC_SAMPLE_RHO);
     for (int k = 0; k < steps; k++)
         sigma[k] = pow(high + k / (steps - 1.0) * (low - high), SC_SAMPLE_RHO);

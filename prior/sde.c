@@ -77,6 +77,21 @@ double sc_sde_time(const sc_sde *sde, double sigma)
     return fmin(fmax(t, 0), 1);
 }
 
+static double relative_noise(const sc_sde *sde, double t)
+{
+    return sc_sde_std(sde, t) / sc_sde_mean(sde, t);
+}
+
+double sc_sde_noise_min(const sc_sde *sde)
+{
+    return sde->kind == SC_SDE_VE ? sde->sigma_min : relative_noise(sde, 1e-3);
+}
+
+double sc_sde_noise_max(const sc_sde *sde)
+{
+    return sde->kind == SC_SDE_VE ? sde->sigma_max : relative_noise(sde, 1);
+}
+
 double sc_sde_prior_log_density(const sc_sde *sde, const float *x, int64_t n)
 {
     double variance = sde->kind == SC_SDE_VE ? sde->sigma_max * sde->sigma_max : 1, sum = 0;

@@ -23,6 +23,11 @@ double sc_sde_drift(const sc_sde *sde, double t);     /* f(t) */
 double sc_sde_diffusion(const sc_sde *sde, double t); /* g(t) */
 double sc_sde_time(const sc_sde *sde, double sigma);  /* t with std(t) = sigma, in [0,1] */
 
+/* The least and the largest noise that a score of this SDE knows, as sigma of x0 + sigma z: that is
+ * std / mean, at t = 0 (VE) or 1e-3 (VP, sub-VP, where published samplers stop), and at t = 1. */
+double sc_sde_noise_min(const sc_sde *sde);
+double sc_sde_noise_max(const sc_sde *sde);
+
 /* log density of x (n numbers) under the prior that sampling starts from: N(0, sigma_max^2) or
  * N(0, 1). */
 double sc_sde_prior_log_density(const sc_sde *sde, const float *x, int64_t n);

@@ -47,7 +47,7 @@ static sc_status plan_levels(sc_diffusion *run)
     SC_TRY(sc_diffusion_sense_start(run, spread));
     SC_TRY(sc_gaussian_step_spread(run->gaussian, &error, spread, run->key,
                                    (sc_solve){SC_START_CG, run->solve.tolerance}));
-    double first = fmin(option(run, "start") * error, run->score->sde.sigma_max);
+    double first = fmin(option(run, "start") * error, sc_sde_noise_max(&run->score->sde));
     sc_diffusion_levels(run, fmax(first, last), last);
 cleanup:
     return status;

@@ -40,8 +40,8 @@ static sc_status plan_levels(sc_diffusion *run)
 {
     const sc_sde *sde = &run->score->sde;
     double first = option(run, "sigma-max"), last = option(run, "sigma-min");
-    first = first > 0 ? first : sde->sigma_max;
-    last = last > 0 ? last : sde->sigma_min;
+    first = first > 0 ? first : sc_sde_noise_max(sde);
+    last = last > 0 ? last : sc_sde_noise_min(sde);
     if (!(last < first))
         return sc_fail(SC_ERR_USAGE, "option sigma-min: expected less than sigma-max %g, found %g",
                        first, last);

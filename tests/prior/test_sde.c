@@ -84,6 +84,17 @@ static void time_inverts_std_and_is_clamped(void **state)
     assert_true(sc_sde_time(&all[0], 1e9) == 1);
 }
 
+/* exp of the whole integral of beta, 10.05, is 23155.8; at 1e-3 the integral is 1.0995e-4. */
+static void noise_levels_are_those_of_an_image_plus_noise(void **state)
+{
+    (void)state;
+    const sc_sde ve = sc_sde_ve(0.002, 50);
+    assert_true(sc_sde_noise_min(&ve) == 0.002 && sc_sde_noise_max(&ve) == 50);
+    assert_close(sc_sde_noise_max(&vp), sqrt(expm1(10.05)));
+    assert_close(sc_sde_noise_min(&vp), sqrt(expm1(1.0995e-4)));
+    assert_close(sc_sde_noise_max(&subvp), -expm1(-10.05) * exp(10.05 / 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +103,7 @@ int main(void)
         cmocka_unit_test(subvp_has_the_known_answers),
         cmocka_unit_test(variance_obeys_its_equation),
         cmocka_unit_test(time_inverts_std_and_is_clamped),
+        cmocka_unit_test(noise_levels_are_those_of_an_image_plus_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
