@@ -24,7 +24,8 @@ const char *sc_cuda_build(void)
 /* Where the module may lie, seen from the program or library that holds this code. */
 static const char *const places[] = {"", "../", "../lib/", "../lib/scorecon/", SC_CUDA_LIBDIR};
 
-static void *open_beside(const char *object)
+/* *found: it is there; NULL then means that it does not open. */
+static void *open_beside(const char *object, bool *found)
 {
     char path[PATH_MAX];
     const char *slash = strrchr(object, '/');
@@ -33,8 +34,10 @@ static void *open_beside(const char *object)
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         int n = snprintf(path, sizeof path, "%.*s%s%s", (int)(slash + 1 - object), object,
                          places[i], SC_CUDA_MODULE);
-        if (n > 0 && (size_t)n < sizeof path && sc_path_exists(path))
+        if (n > 0 && (size_t)n < sizeof path && sc_path_exists(path)) {
+            *found = true;
             return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        }
     }
     return NULL;
 }
@@ -44,14 +47,15 @@ static void *open_module(void)
     char program[PATH_MAX];
     Dl_info info;
     void *module = NULL;
+    bool found = false;
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     if (dladdr((const void *)&places, &info) && info.dli_fname)
-        module = open_beside(info.dli_fname);
-    if (!module && n > 0) {
+        module = open_beside(info.dli_fname, &found);
+    if (!found && n > 0) {
         program[n] = 0;
-        module = open_beside(program);
+        module = open_beside(program, &found);
     }
-    return module ? module : dlopen(SC_CUDA_MODULE, RTLD_NOW | RTLD_LOCAL);
+    return found ? module : dlopen(SC_CUDA_MODULE, RTLD_NOW | RTLD_LOCAL);
 }
 
 /* The module stays open: its runtime registers handlers at exit. */
@@ -73,7 +77,7 @@ static sc_status find_table(const sc_cuda_module_table **table)
 
 sc_status sc_device_create_cuda(sc_device **device)
 {
-    static const sc_cuda_host host = {sc_fail, sc_alloc, sc_free};
+    static const sc_cuda_host host = {sc_fail, sc_context, sc_alloc, sc_free};
     const sc_cuda_module_table *table = NULL;
     sc_device *self = NULL;
     sc_status status;

@@ -16,6 +16,7 @@ extern "C" {
 /* What the module gets from the library. */
 typedef struct {
     sc_status (*fail)(sc_status code, const char *format, ...);
+    sc_status (*context)(sc_status status, const char *format, ...);
     sc_status (*alloc)(void **p, size_t count, size_t size, const char *what);
     void (*free)(void *p);
 } sc_cuda_host;

@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
     {"repetition", KEY_REPETITION, "K", 0, "only this repetition, from 0", 2},
     {"calibration-as-data", KEY_CALIBRATION, 0, 0, "count calibration-only lines as measured too", 2},
     {"format", KEY_FORMAT, "LIST", 0, "of dicom,npy,cfl,nifti,png (default dicom where the geometry is known, npy, png)", 3},
-    {"device", KEY_DEVICE, "cpu|cuda", 0, "where to compute (default cpu)", 3},
+    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default) or cuda; cuda:tf32 and cuda:bf16 multiply the network's weights on tensor cores", 3},
     {"time-budget", KEY_BUDGET, "S", 0, "seconds for the whole scan: chooses the number of steps", 3},
     {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test", 3},
     {"force", KEY_FORCE, 0, 0, "write the image even where it fails the test of its data; the exit code stays 1", 3},
@@ -60,6 +60,25 @@ static const struct argp_option options[] = {
 };
 
 static void override(char **slot, char *value) { *slot = value; }
+
+static bool choose_device(sc_job *job, const char *name)
+{
+    static const struct {
+        const char *name;
+        bool cuda;
+        sc_precision precision;
+    } devices[] = {{"cpu", false, SC_PRECISION_FLOAT32},
+                   {"cuda", true, SC_PRECISION_FLOAT32},
+                   {"cuda:tf32", true, SC_PRECISION_TF32},
+                   {"cuda:bf16", true, SC_PRECISION_BF16}};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (!strcmp(name, devices[i].name)) {
+            job->cuda = devices[i].cuda;
+            job->precision = devices[i].precision;
+            return true;
+        }
+    return false;
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -97,9 +116,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_failure(state, 2, 0, "--sets: expected auto, 1 or 2, found '%s'", argument);
         return 0;
     case KEY_DEVICE:
-        job->cuda = !strcmp(argument, "cuda");
-        if (!job->cuda && strcmp(argument, "cpu") != 0)
-            argp_failure(state, 2, 0, "--device: expected cpu or cuda, found '%s'", argument);
+        if (!choose_device(job, argument))
+            argp_failure(state, 2, 0, "--device: expected cpu, cuda, cuda:tf32 or cuda:bf16, found '%s'", argument);
         return 0;
     case KEY_FORMAT:
         if (sc_formats_parse(&s->formats, argument) != SC_OK)

@@ -44,5 +44,6 @@ endif()
 # No contraction, as on the CPU; -Wconversion would complain about nvcc's own stubs.
 target_compile_options(scorecon_cuda PRIVATE $<$<COMPILE_LANGUAGE:C>:${SC_WARNINGS}>
                        $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false;-Xcompiler=-Wall,-Wextra>)
+target_link_options(scorecon_cuda PRIVATE LINKER:--no-undefined) # what is missing is told here
 target_link_libraries(scorecon_cuda PRIVATE CUDA::cudart_static CUDA::cufft CUDA::cublas m)
 install(TARGETS scorecon_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

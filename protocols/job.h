@@ -28,6 +28,7 @@ typedef struct {
     sc_scan_options read;    /* mask, group, which slice, contrast, ... */
     int threads;             /* 0: all */
     bool cuda;
+    sc_precision precision;  /* of the network's products on a GPU */
     bool force;              /* write an image that fails the test of its data, too */
     const char *version;
     const char *const *command; /* argv for the record, NULL-terminated; NULL: none */

@@ -184,6 +184,7 @@ sc_status sc_job_load(sc_running *run, const sc_job *job)
     run->classical_options = sc_options_default(run->classical->options);
     SC_TRY(job->cuda ? sc_device_create_cuda(&run->device)
                      : sc_device_create_cpu(&run->device, run->threads));
+    run->device->precision = job->precision;
     SC_TRY(load_prior(run));
     sc_scan_options read = job->read;
     read.progress = job->progress;

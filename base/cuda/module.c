@@ -18,6 +18,16 @@ sc_status sc_fail(sc_status code, const char *format, ...)
     return host->fail(code, "%s", message);
 }
 
+sc_status sc_context(sc_status status, const char *format, ...)
+{
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return host->context(status, "%s", message);
+}
+
 sc_status sc_alloc(void **p, size_t count, size_t size, const char *what)
 {
     return host->alloc(p, count, size, what);
