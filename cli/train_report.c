@@ -19,8 +19,12 @@
 
 /* ---- series ---- */
 
+/* A row: images seen, then values. Rows at as many images or more are of updates that a kill took
+ * back. */
 static sc_status append(sc_train_series *series, int columns, const double *row)
 {
+    while (series->count > 0 && series->value[(series->count - 1) * columns] >= row[0])
+        series->count--;
     if (series->count == series->capacity) {
         int capacity = series->capacity ? 2 * series->capacity : 256;
         double *value;
@@ -69,14 +73,24 @@ static json_t *validation_json(const sc_validation *v)
     return json_pack("{s:i, s:f, s:o}", "images", v->images, "loss", v->loss, "rmse_per_sigma", rmse);
 }
 
+/* A killed run may have left half a line: the next one starts on its own. */
+static bool ends_in_half_a_line(FILE *file)
+{
+    bool half = fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n';
+    fseek(file, 0, SEEK_END); /* between reading and writing */
+    return half;
+}
+
 static void append_history(const char *path, const sc_training_state *s, double loss, double rate,
                            const sc_validation *v)
 {
-    FILE *file = fopen(path, "a");
+    FILE *file = fopen(path, "a+");
     if (!file) {
         sc_log(SC_LOG_WARN, "%s cannot be written", path);
         return;
     }
+    if (ends_in_half_a_line(file))
+        fputc('\n', file);
     json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step, "images",
                              (json_int_t)s->images, "loss", loss, "gradient_norm",
                              s->gradient_norm, "rate", s->rate, "images_per_s", rate);
@@ -201,17 +215,21 @@ cleanup:
 
 static void print_state(const sc_training_state *s, double loss, double rate, double left)
 {
+    if (isatty(STDERR_FILENO)) /* over the progress bar, which comes back below */
+        fputs("\r\033[K", stderr);
     fprintf(stderr, "update %lld, %lld images, loss %.4f, gradient %.3f, rate %.2e, "
             "%.1f images/s, %.1f h left\n", (long long)s->step, (long long)s->images, loss,
             s->gradient_norm, s->rate, rate, left / 3600);
 }
 
-static void print_validation(FILE *out, const sc_validation *v)
+static void print_validation(const sc_validation *v)
 {
-    fprintf(out, "validation on %d images, loss %.4f, RMS error / sigma:", v->images, v->loss);
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    fprintf(stderr, "validation on %d images, loss %.4f, RMS error / sigma:", v->images, v->loss);
     for (int i = 0; i < SC_VALIDATION_LEVELS; i++)
-        fprintf(out, " %g: %.4f", sc_validation_sigma[i], v->rmse[i]);
-    fputc('\n', out);
+        fprintf(stderr, " %g: %.4f", sc_validation_sigma[i], v->rmse[i]);
+    fputc('\n', stderr);
 }
 
 void sc_train_report(void *self, const sc_training_state *s, double loss, double rate, double left,
@@ -221,8 +239,8 @@ void sc_train_report(void *self, const sc_training_state *s, double loss, double
     sc_status status = SC_OK;
     double images = (double)s->images;
     if (!r->quiet && v && v->images)
-        print_validation(stderr, v);
-    else if (!r->quiet && !v && !isatty(STDERR_FILENO))
+        print_validation(v);
+    else if (!r->quiet && !v)
         print_state(s, loss, rate, left);
     if (r->history)
         append_history(r->history, s, loss, rate, v);

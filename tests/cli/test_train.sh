@@ -128,6 +128,9 @@ mixed=(train mixed --network net.json --crop 16 --batch 4 --threads 1 --images 8
 "$program" "${mixed[@]}" --val-share 0.3 2>err.txt >/dev/null || fail "mixed containers: $(cat err.txt)"
 # subjects one, two, sub-03 (both files); 1 + 3 + 2 + 2 slices
 images=$(sed -n 's/^\([0-9]*\) images of \([0-9]*\) subjects.*, \([0-9]*\) of \([0-9]*\) to val.*/\1+\3 \2+\4/p' err.txt)
+printf '{"step": 7, "im' >half.jsonl # of a killed run
+"$program" "${mixed[@]}" --images 220 --quiet --history half.jsonl --figure half.png || fail "history"
+[ "$(wc -l <half.jsonl)" -eq 3 ] || fail "half a line in the history: $(cat half.jsonl)"
 [ $((${images% *})) -eq 8 ] && [ "${images#* }" = 2+1 ] || fail "mixed containers: $(cat err.txt)"
 expect 2 "exclude each other" "${mixed[@]}" --val data --val-share 0.3
 expect 1 "all images are of one subject" train mixed/B --val-share 0.3 -o x.safetensors

@@ -153,6 +153,31 @@ static void threads_do_not_change_the_weights(void **state)
     assert_string_equal(hash[0], hash[2]);
 }
 
+/* Its draws are functions of (seed, step, item), too. */
+static void dropout_is_drawn_alike_on_any_number_of_threads(void **state)
+{
+    (void)state;
+    sc_device *one = device;
+    sc_network_config config = tiny();
+    sc_options o = options();
+    double loss[3][3];
+    for (int k = 0; k < 3; k++) { /* no dropout; with it on one thread, and on two */
+        sc_training *t;
+        config.dropout = k ? 0.4 : 0;
+        assert_int_equal(sc_device_create_cpu(&device, k == 2 ? 2 : 1), SC_OK);
+        assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_OK);
+        for (int i = 0; i < 3; i++) {
+            steps(t, 1);
+            loss[k][i] = sc_training_current(t)->loss;
+        }
+        sc_training_free(t);
+        sc_device_free(device);
+    }
+    device = one;
+    assert_memory_equal(loss[1], loss[2], sizeof loss[1]);
+    assert_true(loss[0][1] != loss[1][1] && loss[1][1] != loss[1][2]);
+}
+
 static void loss_falls(void **state)
 {
     (void)state;
@@ -428,6 +453,7 @@ int main(void)
         cmocka_unit_test(adam_takes_the_known_first_steps),
         cmocka_unit_test(resumed_run_gives_the_same_bytes),
         cmocka_unit_test(threads_do_not_change_the_weights),
+        cmocka_unit_test(dropout_is_drawn_alike_on_any_number_of_threads),
         cmocka_unit_test(loss_falls),
         cmocka_unit_test(weight_is_that_of_the_preconditioning),
         cmocka_unit_test(other_seed_data_or_network_is_not_resumed),
