@@ -16,11 +16,8 @@
 static char path[64];
 static sc_score *score;
 
-static int write_prior(void **state)
+static sc_network_config small(void)
 {
-    (void)state;
-    sc_network *network;
-    float *theta;
     sc_network_config config = sc_network_config_default();
     config.nf = 8;
     config.levels = 3;
@@ -28,9 +25,14 @@ static int write_prior(void **state)
         config.ch_mult[i] = 1;
     memset(config.attention, 0, sizeof config.attention);
     config.attention_middle = 0;
-    strcpy(path, "test_score_XXXXXX");
-    int descriptor = mkstemp(path);
-    if (descriptor < 0 || close(descriptor) || sc_network_create(&network, &config) != SC_OK)
+    return config;
+}
+
+static int write_network(const sc_network_config *config, sc_sde sde)
+{
+    sc_network *network;
+    float *theta;
+    if (sc_network_create(&network, config) != SC_OK)
         return -1;
     int64_t count = sc_network_parameter_count(network);
     if (SC_ALLOC(&theta, count, "theta") != SC_OK)
@@ -38,11 +40,22 @@ static int write_prior(void **state)
     sc_network_initialise(network, theta, 1);
     for (int64_t i = 0; i < count; i++) /* layers that start at 0 shall speak */
         theta[i] += 0.05f * sinf((float)i);
-    sc_weights_record record = {.sde = sc_sde_ve(0.002, 50), .modality = (char *)"MR"};
+    sc_weights_record record = {.sde = sde, .modality = (char *)"MR"};
     sc_status status = sc_weights_write(path, network, theta, &record);
     sc_free(theta);
     sc_network_free(network);
-    return status == SC_OK && sc_score_load(&score, path, 1) == SC_OK ? 0 : -1;
+    return status == SC_OK ? 0 : -1;
+}
+
+static int write_prior(void **state)
+{
+    (void)state;
+    sc_network_config config = small();
+    strcpy(path, "test_score_XXXXXX");
+    int descriptor = mkstemp(path);
+    if (descriptor < 0 || close(descriptor) || write_network(&config, sc_sde_ve(0.002, 50)))
+        return -1;
+    return sc_score_load(&score, path, 1) == SC_OK ? 0 : -1;
 }
 
 static int remove_prior(void **state)
@@ -157,6 +170,48 @@ static void cost_is_that_of_the_padded_size(void **state)
     assert_int_equal(strlen(score->hash), 64);
 }
 
+/* D of the file is D of its network, whatever it was trained to put out. */
+static void published_networks_are_scores_like_any_other(void **state)
+{
+    (void)state;
+    enum { H = 8, W = 12 };
+    static const struct {
+        sc_sde_kind kind;
+        int continuous, fourier, scaled;
+    } rows[] = {{SC_SDE_VE, 1, 1, 1}, {SC_SDE_VE, 0, 0, 1}, {SC_SDE_VP, 1, 0, 0},
+                {SC_SDE_VP, 0, 0, 0}, {SC_SDE_SUBVP, 1, 0, 0}};
+    float x[H * W * 2], d[H * W * 2], own[H * W * 2];
+    fill(x, H * W * 2, 7);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sc_network_config config = small();
+        sc_score *published;
+        sc_weights weights;
+        sc_device *device;
+        sc_run *run;
+        double sigma = 0.3;
+        config.precondition_edm = 0;
+        config.sde.kind = rows[i].kind;
+        config.continuous = rows[i].continuous;
+        config.embedding_fourier = rows[i].fourier;
+        config.scale_by_sigma = rows[i].scaled;
+        assert_int_equal(write_network(&config, config.sde), 0);
+        assert_int_equal(sc_score_load(&published, path, 1), SC_OK);
+        assert_int_equal(published->sde.kind, rows[i].kind);
+        assert_int_equal(sc_score_denoise(published, d, x, &sigma, 1, H, W), SC_OK);
+        assert_int_equal(sc_weights_read(&weights, path), SC_OK);
+        assert_int_equal(sc_device_create_cpu(&device, 1), SC_OK);
+        assert_int_equal(sc_run_create(&run, weights.network, device, 1, H, W, 0), SC_OK);
+        assert_int_equal(sc_run_set_theta(run, weights.theta), SC_OK);
+        assert_int_equal(sc_run_denoise(run, own, x, &sigma), SC_OK);
+        assert_memory_equal(d, own, sizeof d);
+        assert_memory_not_equal(d, x, sizeof d);
+        sc_run_free(run);
+        sc_device_free(device);
+        sc_weights_free(&weights);
+        sc_score_free(published);
+    }
+}
+
 static void missing_and_foreign_files_are_refused(void **state)
 {
     (void)state;
@@ -174,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_batch_is_its_images),
         cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(cost_is_that_of_the_padded_size),
+        cmocka_unit_test(published_networks_are_scores_like_any_other),
         cmocka_unit_test(missing_and_foreign_files_are_refused),
     };
     return cmocka_run_group_tests(tests, write_prior, remove_prior);
