@@ -151,7 +151,7 @@ static void compare_score(const evaluation *e, const double *ours, const tensor 
     char name[160];
     key(name, e, "score");
     for (int k = 0; k < e->n; k++)
-        if (!e->v->continuous || sde_float32_difference(&e->v->sde, std_of(e->v, e->t.v[k])) > SMALL) {
+        if (sde_float32_difference(&e->v->sde, std_of(e->v, e->t.v[k])) > SMALL) {
             memcpy(a + kept, ours + k * count, (size_t)count * sizeof *a);
             memcpy(b + kept, score->v + k * count, (size_t)count * sizeof *b);
             kept += count;
