@@ -23,6 +23,9 @@ typedef __m256i lane_mask;
 #define SC_LANE_INLINE static inline __attribute__((always_inline)) SC_LANE_TARGET
 #define SC_LANE_KERNEL static __attribute__((noinline)) SC_LANE_TARGET
 
+/* towards the first cache; any address will do */
+SC_LANE_INLINE void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+
 #if SC_LANES == 16
 SC_LANE_INLINE vec v_zero(void) { return _mm512_setzero_ps(); }
 SC_LANE_INLINE vec v_all(float x) { return _mm512_set1_ps(x); }

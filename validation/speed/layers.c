@@ -1,9 +1,11 @@
 /* Speed of the network's layers and of the shipped prior's network, forward and backward. Prints
- * tables in Markdown. Usage: layers [THREADS] */
+ * tables in Markdown, after what this core can do at all. Usage: layers [THREADS [LANES]]; LANES 8 and
+ * 0 take the kernels for processors without AVX-512, without AVX2. */
 #include <base/kernel_net.h>
 #include <prior/network/network.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { ROUNDS = 7 };
@@ -41,7 +43,7 @@ typedef struct {
 static const layer layers[] = {
     {16, 96, 2, 32, 3},  {16, 96, 32, 32, 3}, {16, 96, 64, 32, 3},   {16, 96, 32, 32, 1},
     {16, 96, 32, 2, 3},  {16, 48, 32, 32, 3}, {16, 24, 64, 64, 3},   {16, 12, 128, 128, 3},
-    {1, 256, 32, 32, 3}, {1, 256, 64, 32, 3}, {1, 32, 256, 128, 3},
+    {1, 256, 32, 32, 3}, {1, 256, 64, 32, 3}, {1, 64, 64, 64, 3},  {1, 32, 256, 128, 3},
 };
 
 typedef struct {
@@ -136,14 +138,41 @@ static void network(const sc_device *device, int n, int h, int w, int backward)
     free(theta), free(gradient), free(x), free(d);
 }
 
+/* Ceilings: a large matrix product, and copies in the third cache and in memory. */
+static void ceilings(const sc_device *device)
+{
+    const int64_t size = 1024, bytes[] = {(int64_t)16 << 20, (int64_t)512 << 20};
+    float *a = ramp((size_t)(size * size)), *b = ramp((size_t)(size * size));
+    float *c = ramp((size_t)(size * size)), *from = ramp((size_t)bytes[1] / 8);
+    float *to = ramp((size_t)bytes[1] / 8);
+    double least[3] = {1e30, 1e30, 1e30};
+    for (int i = 0; i < 3 * ROUNDS; i++) {
+        double start = seconds();
+        if (i % 3 == 0)
+            device->kernels->sgemm(device, c, a, b, size, size, size, 0, 0, 1, 0);
+        else
+            memcpy(to, from, (size_t)bytes[i % 3 - 1] / 2);
+        double time = seconds() - start;
+        least[i % 3] = time < least[i % 3] ? time : least[i % 3];
+    }
+    printf("sgemm of %d: %.0f GFLOP/s; copies, bytes read and written: %.1f GB/s over 16 MiB, %.1f "
+           "GB/s over 512 MiB\n\n", (int)size, 2e-9 * (double)(size * size * size) / least[0],
+           1e-9 * (double)bytes[0] / least[1], 1e-9 * (double)bytes[1] / least[2]);
+    free(a), free(b), free(c), free(from), free(to);
+}
+
 int main(int argc, char **argv)
 {
     int threads = argc > 1 ? atoi(argv[1]) : 1;
     sc_device *device;
     need(sc_device_create_cpu(&device, threads));
+    if (argc > 2 && atoi(argv[2]) < device->lanes)
+        device->lanes = atoi(argv[2]);
     if (threads > 1)
         clock_used = CLOCK_MONOTONIC;
-    printf("%d thread%s, %s time\n\n", threads, threads > 1 ? "s" : "", threads > 1 ? "wall" : "CPU");
+    printf("%d thread%s, %s time, vectors of %d\n\n", threads, threads > 1 ? "s" : "",
+           threads > 1 ? "wall" : "CPU", device->lanes);
+    ceilings(device);
     printf("| convolution | GFLOP | forward | GFLOP/s | data gradient GFLOP/s | weight gradient "
            "GFLOP/s |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
