@@ -203,9 +203,9 @@ static sc_status open_flow(flow *f, const tensor *image)
     sc_status status = SC_OK;
     int which;
     const char *kind = strncmp(f->r->name, "ode_", 4) == 0 ? f->r->name + 4 : "vp";
-    const char *name = find_network_by_images(&which, f->p, image, sde_kind_of(kind));
-    if (!name || image->rank != 4)
-        return sc_fail(SC_ERR_FORMAT, "no network of the folder has such images and this SDE");
+    const char *name = fits_images(&which, f->p, image, sde_kind_of(kind));
+    if (!name)
+        return sc_fail(NO_FIT, "no network of the folder has such images and this SDE");
     f->n = (int)image->dim[0];
     f->count = image->count;
     SC_TRY(subject_open(&f->s, f->p, name));

@@ -69,24 +69,28 @@ static bool belongs_to_network(const char *file, const names *networks)
     return false;
 }
 
-/* What a file is by a tensor that it must hold; `any` as the end of some name. */
+typedef sc_status check(const parity *p, const reference *r);
+
+/* What a file is by a tensor that it must hold, or the end of some name; and whether a network
+ * belongs to it, which it does not name. */
 static const struct {
     const char *tensor, *end;
-    sc_status (*check)(const parity *p, const reference *r);
+    check *run;
+    bool of_network;
 } kinds[] = {
-    {"step0.x0", NULL, check_training},
-    {"corrector.noise", NULL, check_sampler},
-    {"predictor.noise", NULL, check_sampler},
-    {NULL, ".epsilon", check_flow},
-    {"sampler.latent", NULL, check_flow},
-    {NULL, ".reverse_diffusion.x", check_steps},
-    {NULL, ".langevin.x", check_steps},
-    {NULL, ".mean_coeff", check_facts},
-    {NULL, ".ve_disc_label", check_facts},
-    {"fast.x", NULL, check_mri},
-    {"coil.dc", NULL, check_mri},
-    {"temb.labels", NULL, check_operations},
-    {NULL, ".gin0", check_operations},
+    {"step0.x0", NULL, check_training, true},
+    {"corrector.noise", NULL, check_sampler, true},
+    {"predictor.noise", NULL, check_sampler, true},
+    {NULL, ".epsilon", check_flow, true},
+    {"sampler.latent", NULL, check_flow, true},
+    {NULL, ".reverse_diffusion.x", check_steps, false},
+    {NULL, ".langevin.x", check_steps, false},
+    {NULL, ".mean_coeff", check_facts, false},
+    {NULL, ".ve_disc_label", check_facts, false},
+    {"fast.x", NULL, check_mri, false},
+    {"coil.dc", NULL, check_mri, false},
+    {"temb.labels", NULL, check_operations, false},
+    {NULL, ".gin0", check_operations, false},
 };
 
 static bool has_end(const reference *r, const char *end)
@@ -97,11 +101,38 @@ static bool has_end(const reference *r, const char *end)
     return false;
 }
 
+/* With every network that fits; reported is the one with the fewest failures. */
+static sc_status with_best_network(const parity *p, const reference *r, check *run)
+{
+    sc_status status = sc_fail(NO_FIT, "no network of the folder fits this file");
+    report *best = NULL;
+    for (int i = 0; i < p->networks; i++) {
+        parity one = *p;
+        one.candidate = i;
+        one.report = report_new(p->folder);
+        sc_status found = run(&one, r);
+        if (found != SC_OK && found != NO_FIT)
+            report_failure(one.report, "error", p->network[i], sc_message());
+        if (found != NO_FIT &&
+            (!best || report_failures(one.report) < report_failures(best))) {
+            report *worse = best;
+            best = one.report;
+            one.report = worse;
+            status = SC_OK;
+        }
+        report_free(one.report);
+    }
+    if (best)
+        report_append(p->report, best);
+    report_free(best);
+    return status;
+}
+
 static sc_status check_file(const parity *p, const reference *r)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].tensor ? tensor_has(r, "%s", kinds[i].tensor) : has_end(r, kinds[i].end))
-            return kinds[i].check(p, r);
+            return kinds[i].of_network ? with_best_network(p, r, kinds[i].run) : kinds[i].run(p, r);
     return SC_OK; /* every tensor of it is then unread */
 }
 

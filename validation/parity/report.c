@@ -34,6 +34,8 @@ report *report_new(const char *folder)
 
 void report_free(report *r)
 {
+    if (!r)
+        return;
     free(r->rows);
     free(r);
 }
@@ -109,6 +111,17 @@ void report_failure(report *r, const char *kind, const char *name, const char *w
     x->verdict = FAILED;
     x->relative = x->absolute = x->share = INFINITY;
     snprintf(x->note, sizeof x->note, "%s", why);
+}
+
+void report_append(report *r, const report *other)
+{
+    for (int i = 0; i < other->count; i++) {
+        row *x = add(r, "", "");
+        char group[sizeof x->group];
+        memcpy(group, x->group, sizeof group);
+        *x = other->rows[i];
+        memcpy(x->group, group, sizeof group);
+    }
 }
 
 void report_unread(report *r, const reference *file)

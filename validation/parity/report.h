@@ -25,7 +25,7 @@ typedef struct {
 typedef enum { PASSED, FAILED, JUST_SHOWN, NOT_AVAILABLE } verdict;
 
 report *report_new(const char *folder);
-void report_free(report *r);
+void report_free(report *r); /* NULL is fine */
 /* Rows that follow belong to this network or file. */
 void report_group(report *r, const char *group);
 
@@ -38,6 +38,9 @@ void report_note(report *r, const char *format, ...) __attribute__((format(print
 void report_absent(report *r, const char *kind, const char *name, const char *why);
 /* A failure without numbers. */
 void report_failure(report *r, const char *kind, const char *name, const char *why);
+
+/* The rows of another report follow. */
+void report_append(report *r, const report *other);
 
 /* Every tensor of the file that nobody read is not available. */
 void report_unread(report *r, const reference *file);

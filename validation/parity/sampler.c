@@ -99,9 +99,9 @@ sc_status check_sampler(const parity *p, const reference *r)
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!tensor_has(r, "%s", needed[i]))
             SC_TRY(sc_fail(SC_ERR_FORMAT, "a sampler's run needs %s", needed[i]));
-    const char *name = start.v && t.v ? find_network_by_images(&which, p, &start, SC_SDE_VE) : NULL;
+    const char *name = start.v && t.v ? fits_images(&which, p, &start, SC_SDE_VE) : NULL;
     if (!name)
-        SC_TRY(sc_fail(SC_ERR_FORMAT, "no continuous VE network of the folder has such images"));
+        SC_TRY(sc_fail(NO_FIT, "no continuous VE network of the folder has such images"));
     SC_TRY(subject_open(&s, p, name));
     SC_TRY(variant_get(&v, &s, which));
     SC_TRY(variant_network(&network, &s, &v));

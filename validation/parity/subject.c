@@ -132,22 +132,19 @@ static bool same_shape(const json_t *shape, const tensor *t, int first)
     return same;
 }
 
-const char *find_network_by_weights(const parity *p, const reference *r, const char *prefix)
+const char *fits_weights(const parity *p, const reference *r, const char *prefix)
 {
-    const char *found = NULL;
-    for (int i = 0; i < p->networks && !found; i++) {
-        json_t *json = config_of(p, p->network[i]), *list = json_object_get(json, "parameters");
-        bool fits = json_array_size(list) > 0;
-        for (size_t k = 0; fits && k < json_array_size(list); k++) {
-            const json_t *entry = json_array_get(list, k);
-            const char *name = json_string_value(json_object_get(entry, "name"));
-            tensor t = name ? tensor_get(r, "%s%s", prefix, name) : (tensor){0};
-            fits = t.v && same_shape(json_object_get(entry, "shape"), &t, 0);
-        }
-        found = fits ? p->network[i] : NULL;
-        json_decref(json);
+    const char *candidate = p->network[p->candidate];
+    json_t *json = config_of(p, candidate), *list = json_object_get(json, "parameters");
+    bool fits = json_array_size(list) > 0;
+    for (size_t k = 0; fits && k < json_array_size(list); k++) {
+        const json_t *entry = json_array_get(list, k);
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        tensor t = name ? tensor_get(r, "%s%s", prefix, name) : (tensor){0};
+        fits = t.v && same_shape(json_object_get(entry, "shape"), &t, 0);
     }
-    return found;
+    json_decref(json);
+    return fits ? candidate : NULL;
 }
 
 static int continuous_variant(const json_t *json, sc_sde_kind kind)
@@ -162,18 +159,15 @@ static int continuous_variant(const json_t *json, sc_sde_kind kind)
     return -1;
 }
 
-const char *find_network_by_images(int *which, const parity *p, const tensor *image,
-                                   sc_sde_kind kind)
+const char *fits_images(int *which, const parity *p, const tensor *image, sc_sde_kind kind)
 {
-    const char *found = NULL;
-    for (int i = 0; i < p->networks && !found; i++) {
-        json_t *json = config_of(p, p->network[i]);
-        *which = continuous_variant(json, kind);
-        if (*which >= 0 && same_shape(json_object_get(json, "input_shape"), image, 1))
-            found = p->network[i];
-        json_decref(json);
-    }
-    return found;
+    const char *candidate = p->network[p->candidate];
+    json_t *json = config_of(p, candidate);
+    *which = continuous_variant(json, kind);
+    bool fits = *which >= 0 && image->rank == 4 &&
+                same_shape(json_object_get(json, "input_shape"), image, 1);
+    json_decref(json);
+    return fits ? candidate : NULL;
 }
 
 /* The network's parameters are those of the published one, in its order. */

@@ -38,12 +38,11 @@ sc_status variant_network(sc_network **network, const subject *s, const variant 
 sc_status variant_run(sc_run **run, const sc_network *network, const subject *s, int n, int h,
                       int w, bool backward);
 
-/* The folder's network whose parameters have these names and shapes in `r` (with `prefix`), or
- * whose images look like `image` and which has a continuous variant of `kind`: its number goes to
- * *which. NULL: none. */
-const char *find_network_by_weights(const parity *p, const reference *r, const char *prefix);
-const char *find_network_by_images(int *which, const parity *p, const tensor *image,
-                                   sc_sde_kind kind);
+/* Do the parameters of the candidate have these names and shapes in `r` (with `prefix`)? Do its
+ * images look like `image`, and has it a continuous variant of `kind`, whose number goes to *which?
+ * Its name, or NULL. */
+const char *fits_weights(const parity *p, const reference *r, const char *prefix);
+const char *fits_images(int *which, const parity *p, const tensor *image, sc_sde_kind kind);
 
 sc_status check_outputs(subject *s);     /* outputs.c: outputs, scores, activations, vjp */
 sc_status check_activations(subject *s); /* activations.c */

@@ -169,9 +169,9 @@ sc_status check_training(const parity *p, const reference *r)
 {
     sc_status status = SC_OK;
     trace t = {.p = p, .r = r};
-    const char *name = find_network_by_weights(p, r, "init.");
+    const char *name = fits_weights(p, r, "init.");
     if (!name)
-        SC_TRY(sc_fail(SC_ERR_FORMAT, "no network of the folder has these parameters"));
+        SC_TRY(sc_fail(NO_FIT, "no network of the folder has these parameters"));
     SC_TRY(open_training(&t, name));
     while (tensor_has(r, "step%d.x0", t.steps))
         t.steps++;
