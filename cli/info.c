@@ -5,6 +5,7 @@
 #include "cli/locate.h"
 #include "io/image.h"
 #include "io/scan.h"
+#include "prior/import.h"
 #include "prior/weights.h"
 #include "protocols/protocol.h"
 #include "recon/problem.h"
@@ -213,7 +214,7 @@ static bool is_safetensors(const char *path)
 static sc_status describe(const char *path, const info_arguments *a)
 {
     const char *format;
-    if (is_safetensors(path))
+    if (is_safetensors(path) || sc_import_recognise(path)) /* the latter is told what to do */
         return describe_weights(path, a->cli.json);
     if (sc_cli_ends_with(path, ".yaml") || sc_cli_ends_with(path, ".yml"))
         return describe_protocol(path, a->cli.json);

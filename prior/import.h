@@ -18,6 +18,9 @@ typedef struct {
     const char *modality, *anatomy, *licence, *data, *program; /* for the record; NULL: not stated */
 } sc_import_options;
 
+/* Is this file what torch.save writes? By its first bytes. */
+bool sc_import_recognise(const char *path);
+
 /* On failure *weights is empty and the message names file, tensor or byte, expected and found.
  * The record's `training` says where the weights come from; the hash is empty until written. */
 sc_status sc_import_read(sc_weights *weights, const sc_import_options *options);

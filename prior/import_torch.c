@@ -3,6 +3,7 @@
  * key a count and the numbers. Storages stay in the file; tensors are read one by one, strided.
  */
 #include "base/memory.h"
+#include "prior/import.h"
 #include "prior/import_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -270,6 +271,26 @@ cleanup:
 }
 
 /* ---- either ---- */
+
+/* A zip whose first entry is TOP/data.pkl, or a pickle that begins with the magic number. */
+bool sc_import_recognise(const char *path)
+{
+    enum { LOCAL = 30, NAME = 26 }; /* bytes of a local header; where the name's length stands */
+    static const char name[] = "/data.pkl";
+    sc_import_file file;
+    unsigned char head[LOCAL + SC_ZIP_NAME] = {0};
+    if (sc_import_file_open(&file, path) != SC_OK)
+        return false;
+    size_t n = file.bytes < (int64_t)sizeof head ? (size_t)file.bytes : sizeof head;
+    bool read = sc_import_file_part(&file, head, 0, n) == SC_OK;
+    sc_import_file_close(&file);
+    size_t length = head[NAME] | (size_t)head[NAME + 1] << 8, end = sizeof name - 1;
+    if (read && memcmp(head, "PK\3\4", 4) == 0)
+        return length > end && length < SC_ZIP_NAME &&
+               memcmp(head + LOCAL + length - end, name, end) == 0;
+    return read && n > 14 && memcmp(head, "\x80\2\x8a\n", 4) == 0 &&
+           memcmp(head + 4, magic, sizeof magic) == 0;
+}
 
 static bool is_tar(const sc_import_file *file)
 {

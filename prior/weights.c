@@ -1,5 +1,6 @@
 #include "prior/weights.h"
 #include "base/memory.h"
+#include "prior/import.h"
 #include "prior/safetensors.h"
 #include <jansson.h>
 #include <math.h>
@@ -180,6 +181,9 @@ sc_status sc_weights_read(sc_weights *weights, const char *path)
     sc_status status = SC_OK;
     sc_safetensors *file = NULL;
     *weights = (sc_weights){0};
+    if (sc_import_recognise(path))
+        return sc_fail(SC_ERR_UNSUPPORTED, "%s: a PyTorch checkpoint: 'scorecon import' makes a prior "
+                       "of it", path);
     status = sc_safetensors_read(&file, path, SC_WEIGHTS_LIMIT);
     if (status != SC_OK)
         return status;

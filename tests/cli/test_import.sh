@@ -120,6 +120,8 @@ sed 's/"nf"/"fn"/' config.json >typo.json
 expect 1 "typo.json: model: key 'fn' is unknown" import good.pth --config typo.json -o p.safetensors
 sed 's/, "centered": false//' config.json >short.json
 expect 1 "short.json: data: key 'centered': expected true or false, found nothing" import good.pth --config short.json -o p.safetensors
+expect 1 "good.pth: a PyTorch checkpoint: 'scorecon import'" info good.pth
+expect 1 "good.pth: a PyTorch checkpoint: 'scorecon import'" sample --prior good.pth -o x.npy
 [ -e executed ] && fail "a pickle was executed"
 [ -e p.safetensors ] && fail "something was written"
 "$program" import --help | grep -q "Example:" || fail "no example in --help"
