@@ -1,10 +1,11 @@
 /* Annealed proximal iteration: half-quadratic splitting with a denoiser (Zhang et al. 2021,
  * "Plug-and-play image restoration with deep denoiser prior", DPIR), from a CG-SENSE start:
  *
- *     x^ = D(x, sigma_k);   x = (A^H A / sigma_y^2 + I / (r sigma_k)^2)^-1
- *                               (A^H y / sigma_y^2 + x^ / (r sigma_k)^2);   lower sigma,
+ *     x^ = D(x, sigma_k);   x = (A^H A / sigma_y^2 + I / r^2)^-1 (A^H y / sigma_y^2 + x^ / r^2);
+ *     lower sigma;          r^2 = (ratio sigma_k)^2 + (floor sigma_y)^2,
  *
- * where r is also held above what the scan itself shows: the distance of A x^ to the data, less the
+ * r being the error of x^: a share of the noise removed, and what stays however little is removed.
+ * It is also held above what the scan itself shows: the distance of A x^ to the data, less the
  * noise, is the error of x^ where it was measured. So the data rule where the prior does not fit.
  * No noise is added back. For a Gaussian prior the two steps at fixed sigma contract to a
  * point that tends to the posterior mean as sigma -> 0. The measured noise enters every data step.
@@ -15,14 +16,16 @@
 enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
-    {"levels", SC_OPT_INT, "", 1, 10000, 12, NULL, "noise levels, geometric"},
+    {"levels", SC_OPT_INT, "", 1, 10000, 24, NULL, "noise levels, geometric"},
     {"start", SC_OPT_REAL, "", 1e-3, 1e3, 3, NULL,
      "first noise level, as a multiple of the error expected of the CG-SENSE start"},
     {"sigma-end", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
      "last noise level, as a multiple of the measured noise"},
-    {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 1.5, NULL,
+    {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 0.8, NULL,
      "error expected of the denoised image, as a multiple of the noise level"},
-    {"measured", SC_OPT_REAL, "", 0, 10, 0.7, NULL,
+    {"floor", SC_OPT_REAL, "", 0, 1e3, 1.5, NULL,
+     "the part of that error that stays at low noise levels, as a multiple of the measured noise"},
+    {"measured", SC_OPT_REAL, "", 0, 10, 0.8, NULL,
      "the same, at least this multiple of its error as measured by the data; 0: not measured"},
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
      "the result: after the last data step, or the last denoised image"},
@@ -83,7 +86,9 @@ static double measured_error(sc_diffusion *run)
 
 static sc_status data(sc_diffusion *run, int level)
 {
-    double r = option(run, "ratio") * run->sigma[level], measured = option(run, "measured");
+    double measured = option(run, "measured");
+    double r = hypot(option(run, "ratio") * run->sigma[level],
+                     option(run, "floor") * run->problem->sigma);
     bool last = level == run->levels - 1;
     if (last && option(run, "final") == FINAL_DENOISED) {
         sc_diffusion_axpby(run, run->x, 1, run->d, 0, run->d);

@@ -17,7 +17,7 @@ static void reaches_the_posterior_mean_of_a_gaussian(void **state)
     mixture_posterior(&post, 1, &one, &prior, sigma_end * sigma_end, &problem);
     for (int levels = 12; levels <= 1200; levels *= 10) {
         char text[128];
-        snprintf(text, sizeof text, "levels=%d start=4 sigma-end=0.5 ratio=1 cg=30 mirror=no", levels);
+        snprintf(text, sizeof text, "levels=%d start=4 sigma-end=0.5 ratio=1 floor=0 cg=30 mirror=no", levels);
         run_method(&found, &sc_method_annealed_proximal, &problem, score, text);
         double worst = 0;
         for (int i = 0; i < D; i++)
