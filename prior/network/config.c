@@ -20,7 +20,8 @@ static const char *const activations[] = {"swish", "elu", "relu", "lrelu"};
 static const char *const outputs[] = {"none", "output_skip", "residual"};
 static const char *const inputs[] = {"none", "input_skip", "residual"};
 static const char *const combines[] = {"sum", "cat"};
-static const char *const sdes[] = {[SC_SDE_VE] = "ve", [SC_SDE_VP] = "vp", [SC_SDE_SUBVP] = "subvp"};
+static const char *const sdes[] = {
+    [SC_SDE_VE] = "ve", [SC_SDE_VP] = "vp", [SC_SDE_SUBVP] = "subvp"};
 
 #define MEMBER(member) offsetof(sc_network_config, member)
 #define FIELD(name, type, min, max) {#name, type, MEMBER(name), min, max, NULL}

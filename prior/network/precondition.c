@@ -15,7 +15,10 @@
 #include "prior/network/network_internal.h"
 #include <math.h>
 
-static double last_label(const sc_network_config *c) { return c->continuous ? 999 : c->num_scales - 1; }
+static double last_label(const sc_network_config *c)
+{
+    return c->continuous ? 999 : c->num_scales - 1;
+}
 
 /* sigmas[j], descending */
 static double sigma_of_label(const sc_network_config *c, int j)

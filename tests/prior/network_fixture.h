@@ -67,7 +67,8 @@ static inline sc_key dropout_key(int image)
     return (sc_key){.seed = 16, .slice = 3, .sample = 5 + (uint32_t)image};
 }
 
-static inline fixture set_up(const sc_network_config *c, int n, int h, int w, int backward, int threads)
+static inline fixture set_up(const sc_network_config *c, int n, int h, int w, int backward,
+                             int threads)
 {
     fixture f = {.n = n, .h = h, .w = w, .channels = c->channels};
     GOOD(sc_network_create(&f.network, c));
@@ -143,7 +144,8 @@ static inline void check_forward(const sc_network_config *c, int n, int h, int w
 }
 
 /* <g, D> of the twin */
-static inline double objective(const fixture *f, const double *theta, const double *x, const double *g)
+static inline double objective(const fixture *f, const double *theta, const double *x,
+                               const double *g)
 {
     size_t total = (size_t)f->n * f->size;
     double *d = calloc(total, sizeof *d), sum = 0;

@@ -102,7 +102,8 @@ static void score_and_denoised_image_agree(void **state)
     }
 }
 
-/* The twin, without any of the engine's formulas: F for the embedded label, divided as published. */
+/* The twin, without any of the engine's formulas: F for the embedded label, divided as published.
+ */
 static void outputs_are_scaled_as_published(void **state)
 {
     (void)state;

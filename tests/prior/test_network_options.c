@@ -80,7 +80,8 @@ static void published_networks_have_their_modules_and_parameters(void **state)
             fail_msg("%s: last parameter %s", table[i].name, p[count - 1].name);
         if (sc_network_parameter_count(network) != table[i].parameters)
             fail_msg("%s: %lld parameters, published %lld", table[i].name,
-                     (long long)sc_network_parameter_count(network), (long long)table[i].parameters);
+                     (long long)sc_network_parameter_count(network),
+                     (long long)table[i].parameters);
         sc_network_free(network);
     }
 }
@@ -94,7 +95,8 @@ static void check_both(const sc_network_config *c, const char *what, int n, int 
     size_t total = (size_t)n * f.size, all = (size_t)f.parameters;
     double *x = widen(f.x, total), *d = calloc(total, sizeof *d), error = 0, norm = 0;
     float *g = calloc(total, sizeof *g), *gx = calloc(total, sizeof *gx);
-    float *gtheta = calloc(all, sizeof *gtheta), *direction = calloc(all + total, sizeof *direction);
+    float *gtheta = calloc(all, sizeof *gtheta),
+          *direction = calloc(all + total, sizeof *direction);
     twin(&f, d, f.theta64, x);
     for (size_t i = 0; i < total; i++) {
         error += (d[i] - f.d[i]) * (d[i] - f.d[i]);

@@ -160,7 +160,8 @@ static double distance(const fixture *f, const float *mine, const sc_array *a, i
     double error = 0, norm = 0;
     int64_t c = f->c, pixels = (int64_t)f->h * f->w;
     for (int64_t i = first * c * pixels; i < last * c * pixels; i++) {
-        double v = at(a, i), d = mine[(i / (c * pixels) * pixels + i % pixels) * c + i / pixels % c] - v;
+        double v = at(a, i),
+               d = mine[(i / (c * pixels) * pixels + i % pixels) * c + i / pixels % c] - v;
         error += d * d;
         norm += v * v;
     }

@@ -23,7 +23,8 @@ static void fir_resampling_gives_the_known_answers(void **state)
     (void)state;
     static const double up[8] = {.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 3.};
     static const double down[2] = {1.5, 2.875};
-    sc_fir grow = {4, 2, 1, 2, {.25, .75, .75, .25}}, halve = {4, 1, 2, 1, {.125, .375, .375, .125}};
+    sc_fir grow = {4, 2, 1, 2, {.25, .75, .75, .25}},
+           halve = {4, 1, 2, 1, {.125, .375, .375, .125}};
     float x[16], y[64];
     for (int i = 0; i < 16; i++)
         x[i] = (float)((i / 4 + 1) * (i % 4 + 1));
@@ -191,7 +192,8 @@ static void dropout_keeps_the_mean_and_is_keyed(void **state)
     (void)state;
     enum { N = 3, COUNT = 50001 };
     const float p = .1f;
-    sc_key key = {.seed = 5, .slice = 2, .sample = 9}, second = {.seed = 5, .slice = 2, .sample = 10};
+    sc_key key = {.seed = 5, .slice = 2, .sample = 9},
+           second = {.seed = 5, .slice = 2, .sample = 10};
     float *z = calloc(N * COUNT, sizeof *z), *alone = calloc(COUNT, sizeof *alone);
     for (int i = 0; i < N * COUNT; i++)
         z[i] = 1;
@@ -208,7 +210,8 @@ static void dropout_keeps_the_mean_and_is_keyed(void **state)
     close_to(share, .1, 4 * sqrt(.09 / (N * COUNT)), "share");
     assert_memory_equal(alone, z + COUNT, COUNT * sizeof *alone);
     assert_memory_not_equal(z, z + COUNT, COUNT * sizeof *alone);
-    uint32_t block[4], counter[4] = {1, (uint32_t)SC_DRAW_DROPOUT << 20 | 7, 2, 9}, seed[2] = {5, 0};
+    uint32_t block[4], counter[4] = {1, (uint32_t)SC_DRAW_DROPOUT << 20 | 7, 2, 9},
+                       seed[2] = {5, 0};
     sc_philox(block, counter, seed);
     for (int i = 0; i < 4; i++)
         assert_int_equal(z[4 + i] == 0, block[i] < (uint32_t)((double)p * 4294967296.));

@@ -105,7 +105,8 @@ static void a_batch_is_its_images(void **state)
     fill(x, N * H * W * 2, 1);
     assert_int_equal(sc_score_denoise(score, d, x, sigma, N, H, W), SC_OK);
     for (int i = 0; i < N; i++) {
-        assert_int_equal(sc_score_denoise(score, one, x + i * H * W * 2, &sigma[i], 1, H, W), SC_OK);
+        assert_int_equal(sc_score_denoise(score, one, x + i * H * W * 2, &sigma[i], 1, H, W),
+                         SC_OK);
         assert_memory_equal(one, d + i * H * W * 2, sizeof one);
     }
     float s[N * H * W * 2];

@@ -27,7 +27,8 @@ static sc_status set_frequencies(sc_step *s)
     const float slope = (float)-(log(10000.) / (half > 1 ? half - 1 : 1));
     for (int j = 0; j < half; j++)
         frequency[j] = (float)exp((double)((float)j * slope));
-    return s->device->kernels->upload(s->device, s->state, frequency, sizeof *frequency * (size_t)half);
+    return s->device->kernels->upload(s->device, s->state, frequency,
+                                      sizeof *frequency * (size_t)half);
 }
 
 static sc_status forward_embed(const sc_step *s)
