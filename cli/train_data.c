@@ -49,7 +49,7 @@ sc_status sc_train_data_add(sc_train_data *data, const sc_array *slice, const sc
         return SC_OK;
     SC_TRY(grow(data));
     sc_train_image *image = &data->image[data->count];
-    *image = (sc_train_image){.series = name->series, .weight = weight,
+    *image = (sc_train_image){.series = name->series, .weight = weight, .hu = name->hu,
                               .contrast_length = strlen(name->contrast),
                               .subject_length = strlen(name->subject)};
     SC_TRY(sc_context(sc_image_scale(&image->scale, slice), "slice %lld", (long long)name->slice + 1));
@@ -119,17 +119,38 @@ static const char *get_name(void *self, int index)
     return ((sc_train_data *)self)->image[index].name;
 }
 
+/* CT has a scale of its own, which a prior cannot share with images that have none. */
+static sc_status find_scales(sc_train_data *data)
+{
+    sc_status status = SC_OK;
+    sc_free(data->scale);
+    data->scale = NULL;
+    for (int i = 1; i < data->count; i++)
+        if (data->image[i].hu != data->image[0].hu)
+            return sc_fail(SC_ERR_INPUT, "%s is%s CT in Hounsfield units, %s is%s: expected one kind",
+                           data->image[0].name, data->image[0].hu ? "" : " not", data->image[i].name,
+                           data->image[i].hu ? "" : " not");
+    if (!data->image[0].hu)
+        return SC_OK;
+    SC_TRY(SC_ALLOC(&data->scale, data->count, "scales of the images"));
+    for (int i = 0; i < data->count; i++)
+        data->scale[i] = 1;
+cleanup:
+    return status;
+}
+
 static sc_status finish(sc_train_data *data)
 {
+    sc_status status = SC_OK;
     sc_free(data->weight);
     data->weight = NULL;
-    sc_status status = SC_ALLOC(&data->weight, data->count, "weights of the images");
-    if (status != SC_OK)
-        return status;
+    SC_TRY(SC_ALLOC(&data->weight, data->count, "weights of the images"));
     balance(data);
+    SC_TRY(find_scales(data));
     data->source = (sc_image_source){.self = data, .count = data->count, .weight = data->weight,
-                                     .get = get_image, .name = get_name};
-    return SC_OK;
+                                     .scale = data->scale, .get = get_image, .name = get_name};
+cleanup:
+    return status;
 }
 
 sc_status sc_train_data_load(sc_train_data *data, sc_slice_store *store, const char *path,
@@ -154,6 +175,7 @@ void sc_train_data_free(sc_train_data *data)
         sc_free(data->image[i].name);
     sc_free(data->image);
     sc_free(data->weight);
+    sc_free(data->scale);
     *data = (sc_train_data){0};
 }
 

@@ -5,7 +5,8 @@
  * A slice is named contrast/subject:slice. TIFF, NIfTI, .npy: the contrast is the file's folder,
  * the subject its name without extension (of "sub-X_..." its sub-X). DICOM: the contrast is the
  * series description, the subject a hash of PatientID. Contrasts are drawn with frequency ~ square
- * root of their number of slices. Slices without signal are left out: empty ones, and those whose
+ * root of their number of slices. CT in Hounsfield units becomes (HU + 1000) / 2000, other images
+ * are scaled one by one. Slices without signal are left out: empty ones, and those whose
  * 99.9th percentile is below 1/20 of the largest of their file or series.
  */
 #ifndef SC_CLI_TRAIN_DATA_H
@@ -20,6 +21,7 @@ typedef struct {
     char *name;
     size_t contrast_length, subject_length; /* "contrast/subject:slice" */
     int series;
+    bool hu; /* CT: (HU + 1000) / 2000, not to be scaled */
     double scale, weight;
 } sc_train_image;
 
@@ -27,7 +29,7 @@ typedef struct {
     sc_slice_store *store; /* borrowed */
     sc_train_image *image;
     int count, capacity, series;
-    double *weight;
+    double *weight, *scale; /* scale: of CT, else NULL */
     sc_image_source source; /* of the above */
 } sc_train_data;
 

@@ -8,6 +8,7 @@ typedef struct {
     const char *contrast, *subject;
     int series;    /* file or DICOM series, from 0 to data->series - 1 */
     int64_t slice; /* within its file, from 0 */
+    bool hu;       /* values are (HU + 1000) / 2000 */
 } sc_train_name;
 
 /* A copy of a slice, f32 or c32 (y, x); nothing is added if it is empty. SC_ERR_INPUT if it holds

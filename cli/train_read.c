@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     char contrast[NAME_SIZE], subject[NAME_SIZE];
     int series;
+    bool hu;
 } origin;
 
 /* ---- slices ---- */
@@ -53,7 +54,7 @@ static sc_status add_version(reader *r, const sc_array *slice, const double shar
 {
     sc_status status = SC_OK;
     const int64_t to[2] = {even_share(slice->dim[0], share[0]), even_share(slice->dim[1], share[1])};
-    const sc_train_name name = {from->contrast, from->subject, from->series, number};
+    const sc_train_name name = {from->contrast, from->subject, from->series, number, from->hu};
     sc_array cut = {0};
     if (to[0] < 1 || to[1] < 1)
         SC_TRY(sc_fail(SC_ERR_INPUT, "image of %lld x %lld is too small", (long long)slice->dim[0],
@@ -107,6 +108,15 @@ static sc_status add_stack(reader *r, const sc_array *stack, const origin *from)
 }
 
 /* ---- files ---- */
+
+/* Hounsfield units as CT priors see them. */
+static void normalise_hu(sc_volume *volume, origin *from)
+{
+    from->hu = strcmp(volume->units, "HU") == 0;
+    float *x = volume->data.data;
+    for (int64_t i = 0; from->hu && i < sc_array_count(&volume->data); i++)
+        x[i] = (x[i] + 1000) / 2000;
+}
 
 static sc_status add_image_file(reader *r, const char *path, origin *from)
 {
@@ -211,6 +221,7 @@ static sc_status add_dicom_file(reader *r, const char *path, origin *from)
         return SC_OK;
     }
     if (status == SC_OK) {
+        normalise_hu(&volume, from);
         name_patient(from, &header);
         status = find_series(r, &from->series, &header);
     }

@@ -15,6 +15,8 @@ typedef struct {
     void *self;
     int count;
     const double *weight; /* (count) relative frequency of each image; NULL: all alike */
+    const double *scale;  /* (count) what the values are divided by, where that is known, as for CT:
+                             brightness is left alone; NULL: sc_image_scale of each */
     /* image: a view, f32 or c32 (y, x), valid until the next get. One thread at a time. */
     sc_status (*get)(void *self, sc_array *image, int index);
     const char *(*name)(void *self, int index); /* for messages and the data's fingerprint */

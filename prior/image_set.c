@@ -21,6 +21,8 @@ static sc_status describe(char *line, sc_image_set *set, int i)
         status = sc_fail(SC_ERR_INPUT, "expected a float32 or complex64 image (y, x)");
     if (status == SC_OK)
         status = sc_image_scale(&set->scale[i], &image);
+    if (source->scale)
+        set->scale[i] = source->scale[i];
     if (status != SC_OK)
         return sc_context(status, "%s: image %d", name, i);
     sc_sha256(hash, image.data, sc_array_bytes(&image));

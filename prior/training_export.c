@@ -45,9 +45,11 @@ sc_status sc_training_export(const sc_training *t, const char *path,
     char *training = describe_training(t, about->command, validation);
     if (!training)
         return sc_fail(SC_ERR_MEMORY, "%s: no memory for the training record", path);
+    bool known = t->train.source && t->train.source->scale;
+    const char *normalisation = known ? SC_WEIGHTS_NORMALISATION_CT : SC_WEIGHTS_NORMALISATION;
     /* borrowed texts: this record is not freed */
     sc_weights_record record = {
-        .sde = t->loss_kind.sde, .normalisation = (char *)SC_WEIGHTS_NORMALISATION, .modality = (char *)about->modality,
+        .sde = t->loss_kind.sde, .normalisation = (char *)normalisation, .modality = (char *)about->modality,
         .anatomy = (char *)about->anatomy, .licence = (char *)about->licence,
         .data = (char *)about->data, .training = training, .program = (char *)about->program};
     sc_status status = sc_weights_write(path, t->network, t->ema, &record);

@@ -52,6 +52,8 @@ unsigned sc_training_left_out(const sc_training *t)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (sc_training_option(t, parts[i].option) == 0)
             without |= parts[i].bit;
+    if (t->train.source && t->train.source->scale)
+        without |= SC_WITHOUT_BRIGHTNESS;
     return without;
 }
 

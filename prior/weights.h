@@ -19,6 +19,7 @@
 
 #define SC_WEIGHTS_FORMAT "scorecon-prior-1"
 #define SC_WEIGHTS_NORMALISATION "99.9th percentile of magnitude over the slice = 1"
+#define SC_WEIGHTS_NORMALISATION_CT "(HU + 1000) / 2000"
 #define SC_WEIGHTS_LIMIT ((size_t)4 << 30) /* bytes of a weights file */
 
 typedef struct {

@@ -139,6 +139,9 @@ if [ -d "$shared/ct/dicom/series" ]; then
     cp "$shared"/ct/dicom/series/1-1[1-3].dcm scans/x
     "$program" train scans "${mixed[@]:2}" 2>err.txt >/dev/null || fail "DICOM: $(cat err.txt)"
     grep -q "^3 images of 1 subjects" err.txt || fail "DICOM: $(cat err.txt)"
+    grep -q "(HU + 1000) / 2000" mixed.safetensors || fail "CT is not normalised by its units"
+    cp mixed/A/one scans/x
+    expect 1 "CT in Hounsfield units" train scans -o x.safetensors
 fi
 
 # ---- more images than memory ----
