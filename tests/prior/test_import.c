@@ -43,7 +43,7 @@ static int setup(void **state)
     sc_score_sde_config config;
     const sc_parameter *p;
     f = (fixture){0};
-    snprintf(f.folder, sizeof f.folder, "/tmp/scorecon-import-XXXXXX");
+    snprintf(f.folder, sizeof f.folder, "scorecon-import-XXXXXX");
     assert_non_null(mkdtemp(f.folder));
     snprintf(f.checkpoint, sizeof f.checkpoint, "%s/a.pth", f.folder);
     snprintf(f.config, sizeof f.config, "%s/config.json", f.folder);

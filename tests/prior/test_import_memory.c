@@ -53,7 +53,7 @@ static void write_checkpoint(const char *path, const char *config_path, int lega
 static void every_failed_allocation_is_said_and_leaves_nothing(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/scorecon-memory-XXXXXX", path[64], config[64];
+    char folder[] = "scorecon-memory-XXXXXX", path[64], config[64];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/a.pth", folder);
     snprintf(config, sizeof config, "%s/config.json", folder);

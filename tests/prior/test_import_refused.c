@@ -28,7 +28,7 @@ static const char config_text[] =
 static int setup(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/scorecon-refused-XXXXXX");
+    snprintf(folder, sizeof folder, "scorecon-refused-XXXXXX");
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/bad.pth", folder);
