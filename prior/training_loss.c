@@ -24,17 +24,13 @@ static terms score_terms(const sc_loss *loss, double t)
 
 static terms smld_terms(const sc_loss *loss, double label)
 {
-    double low = log(loss->sde.sigma_min), high = log(loss->sde.sigma_max);
-    double sigma = exp(high + (low - high) * label / (loss->levels - 1));
+    double sigma = sc_sde_level_sigma(&loss->sde, loss->levels, loss->levels - 1 - (int)label);
     return (terms){.label = label, .mean = 1, .std = sigma, .a = sigma, .b = 1};
 }
 
 static terms ddpm_terms(const sc_loss *loss, double label)
 {
-    double low = loss->sde.beta_min / loss->levels, high = loss->sde.beta_max / loss->levels;
-    double log_abar = 0;
-    for (int i = 0; i <= (int)label; i++)
-        log_abar += log1p(-(low + (high - low) * i / (loss->levels - 1)));
+    double log_abar = sc_sde_level_log_alphabar(&loss->sde, loss->levels, (int)label);
     return (terms){.label = label, .mean = exp(log_abar / 2), .std = sqrt(-expm1(log_abar)),
                    .a = 1, .b = -1};
 }
