@@ -141,7 +141,7 @@ sc_status check_activations(subject *s)
     variant v;
     sc_network *network = NULL;
     sc_run *run = NULL;
-    if (!x.v || !labels.v || x.rank != 4 || variant_count(s) == 0)
+    if (!x.v || x.rank != 4 || labels.count != x.dim[0] || variant_count(s) == 0)
         return SC_OK;
     SC_TRY(variant_get(&v, s, 0));
     SC_TRY(variant_network(&network, s, &v));

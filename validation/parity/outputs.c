@@ -230,6 +230,22 @@ cleanup:
     return status;
 }
 
+/* One number an image, images like x; what is absent fits. */
+static bool fits(const evaluation *e, const subject *s, const variant *v)
+{
+    const tensor numbers[] = {e->labels, e->t, e->std, tensor_get(&s->io, "%slog_labels", v->prefix)};
+    const tensor images[] = {e->output, tensor_get(&s->io, "%soutput64", v->prefix),
+                             tensor_get(&s->io, "%sscore", v->prefix),
+                             tensor_get(&s->io, "%svjp.v", v->prefix),
+                             tensor_get(&s->io, "%svjp.gx", v->prefix)};
+    bool fit = true;
+    for (int i = 0; i < 4; i++)
+        fit = fit && (!numbers[i].v || numbers[i].count == e->n);
+    for (int i = 0; i < 5; i++)
+        fit = fit && (!images[i].v || tensor_alike(&images[i], &e->x));
+    return fit;
+}
+
 static sc_status check_variant(const subject *s, const variant *v)
 {
     sc_status status = SC_OK;
@@ -241,6 +257,8 @@ static sc_status check_variant(const subject *s, const variant *v)
     if (!e.x.v || !e.labels.v || e.x.rank != 4)
         return SC_OK;
     e.n = (int)e.x.dim[0];
+    if (!fits(&e, s, v))
+        return sc_fail(SC_ERR_FORMAT, "labels, t, std, output or score do not have the shape of x");
     e.h = (int)e.x.dim[2];
     e.w = (int)e.x.dim[3];
     e.fx = to_engine(&e.x);

@@ -146,7 +146,7 @@ sc_status check_steps(const parity *p, const reference *r)
     tensor t = tensor_get(r, "t"), snr = tensor_get(r, "snr"), b = tensor_get(r, "linear_b");
     steps s = {.p = p, .r = r, .x = tensor_get(r, "x"), .score = tensor_get(r, "score"),
                .noise = tensor_get(r, "noise"), .noise2 = tensor_get(r, "noise2")};
-    if (!t.v || !s.x.v || !tensor_alike(&s.x, &s.score) || !tensor_alike(&s.x, &s.noise) || !snr.v)
+    if (!t.v || !s.x.v || s.x.dim[0] != t.count || !tensor_alike(&s.x, &s.score) || !tensor_alike(&s.x, &s.noise) || !snr.v)
         return sc_fail(SC_ERR_FORMAT, "steps need t, x, score, noise and snr");
     s.noise2 = s.noise2.v ? s.noise2 : s.noise;
     s.snr = snr.v[0];

@@ -117,6 +117,8 @@ tensor tensor_get(const reference *r, const char *format, ...)
     r->seen[found - sc_safetensors_tensor(r->file, 0)] = true;
     t.rank = found->array.rank;
     t.count = sc_array_count(&found->array);
+    if (t.count < 1)
+        return (tensor){0};
     memcpy(t.dim, found->array.dim, sizeof t.dim);
     t.v = POOL(double, t.count);
     for (int64_t i = 0; i < t.count; i++)

@@ -31,7 +31,7 @@ typedef struct {
     double *v; /* NULL: there is no such tensor */
 } tensor;
 
-/* printf-like name; .v NULL when absent. */
+/* printf-like name; .v NULL when absent or empty. */
 tensor tensor_get(const reference *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool tensor_has(const reference *r, const char *format, ...)
