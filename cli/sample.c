@@ -78,7 +78,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_PRIOR: a->prior = text; return 0;
     case KEY_SIZE: parse_size(a, text, state); return 0;
     case KEY_PNG: a->png = text; return 0;
-    case KEY_SEED: a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX); return 0;
+    case KEY_SEED:
+        a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
+        return 0;
     case ARGP_KEY_END:
         if (!a->prior || !a->output)
             argp_error(state, "--prior FILE and -o FILE are needed");
@@ -151,8 +153,8 @@ static sc_status sample(const arguments *a)
     size_t size = (size_t)a->height * (size_t)a->width * (size_t)score->channels;
     SC_TRY(sc_alloc((void **)&x, size * (size_t)a->count, sizeof *x, "samples"));
     for (p.index = 0; p.index < a->count; p.index++)
-        SC_TRY(sc_prior_sample_by(x + (size_t)p.index * size, score, a->height, a->width, &a->options,
-                                  (sc_key){a->seed, 0, (uint32_t)p.index}, &progress));
+        SC_TRY(sc_prior_sample_by(x + (size_t)p.index * size, score, a->height, a->width,
+                                  &a->options, (sc_key){a->seed, 0, (uint32_t)p.index}, &progress));
     SC_TRY(png ? write_png(a->output, x, a, score->channels)
                : write_npy(a->output, x, a, score->channels));
     if (a->png)

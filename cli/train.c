@@ -33,7 +33,8 @@ typedef struct {
 
 enum {
     KEY_VAL = 0x2000, KEY_CHECKPOINT, KEY_RESUME, KEY_INIT, KEY_OCCUPIED, KEY_ABOUT, KEY_NETWORK,
-    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE, KEY_FIGURE, KEY_SHARE, KEY_MEMORY,
+    KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE, KEY_FIGURE, KEY_SHARE,
+    KEY_MEMORY,
     KEY_SCRATCH,
     KEY_TABLE = 0x3000 /* + position in sc_training_options */
 };
@@ -44,16 +45,19 @@ static const struct argp_option own_options[] = {
     {"val-share", KEY_SHARE, "X", 0,
      "set this share of the subjects aside to validate on, chosen by a hash of their names", 1},
     {"memory", KEY_MEMORY, "MB", 0,
-     "images kept in memory; the others wait in a scratch file (default: a quarter of the machine's "
-     "memory)", 1},
-    {"scratch", KEY_SCRATCH, "FOLDER", 0, "place of the scratch file (default: that of the prior)", 1},
+     "images kept in memory; the others wait in a scratch file (default: a quarter of the "
+     "machine's memory)", 1},
+    {"scratch", KEY_SCRATCH, "FOLDER", 0, "place of the scratch file (default: that of the prior)",
+     1},
     {"occupied", KEY_OCCUPIED, "CSV", 0,
      "crop each image's k-space to the block that its scanner filled: columns subject, contrast, "
      "kspace_rows, kspace_cols; one line per file contrast/subject.tif", 1},
-    {"matrix", KEY_MATRIX, "N", 0, "largest number of rows; more are cut in k-space (default 256)", 1},
+    {"matrix", KEY_MATRIX, "N", 0, "largest number of rows; more are cut in k-space (default 256)",
+     1},
     {"about", KEY_ABOUT, "JSON", 0,
      "modality, anatomy, licence and data (attribution), for the record in the weights", 1},
-    {"network", KEY_NETWORK, "JSON", 0, "the network's configuration (default: that of --init, or built in)", 1},
+    {"network", KEY_NETWORK, "JSON", 0,
+     "the network's configuration (default: that of --init, or built in)", 1},
     {"init", KEY_INIT, "FILE", 0, "start from the weights of this prior", 1},
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the state of the training", 1},
     {"checkpoint-minutes", KEY_MINUTES, "M", 0, "time between checkpoints (default 10)", 1},
@@ -95,10 +99,11 @@ static const char **path_argument(arguments *a, int key)
     const struct {
         int key;
         const char **path;
-    } paths[] = {{'o', &a->output}, {KEY_VAL, &a->val}, {KEY_CHECKPOINT, &a->checkpoint},
-                 {KEY_INIT, &a->init}, {KEY_OCCUPIED, &a->occupied}, {KEY_ABOUT, &a->about},
-                 {KEY_NETWORK, &a->network}, {KEY_HISTORY, &a->history},
-                 {KEY_EVALUATE, &a->evaluate}, {KEY_FIGURE, &a->figure}, {KEY_SCRATCH, &a->scratch}};
+    } paths[] = {
+        {'o', &a->output},          {KEY_VAL, &a->val},           {KEY_CHECKPOINT, &a->checkpoint},
+        {KEY_INIT, &a->init},       {KEY_OCCUPIED, &a->occupied}, {KEY_ABOUT, &a->about},
+        {KEY_NETWORK, &a->network}, {KEY_HISTORY, &a->history},   {KEY_EVALUATE, &a->evaluate},
+        {KEY_FIGURE, &a->figure},   {KEY_SCRATCH, &a->scratch}};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (paths[i].key == key)
             return paths[i].path;
@@ -150,8 +155,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 /* The options that shape the result, in one form whatever the order they were given in. */
 static sc_status describe_command(char **command, const arguments *a)
 {
-    const char *const paths[][2] = {{" ", a->data}, {" --val ", a->val}, {" --occupied ", a->occupied},
-                                    {" --network ", a->network}, {" --init ", a->init}};
+    const char *const paths[][2] = {{" ", a->data},
+                                    {" --val ", a->val},
+                                    {" --occupied ", a->occupied},
+                                    {" --network ", a->network},
+                                    {" --init ", a->init}};
     size_t size = 4096;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         size += paths[i][1] ? strlen(paths[i][1]) : 0;
@@ -169,7 +177,8 @@ static sc_status describe_command(char **command, const arguments *a)
         char value[32];
         sc_option_print(value, sizeof value, &sc_training_options[i], a->options.value[i]);
         if (a->options.value[i] != sc_training_options[i].standard)
-            n += snprintf(*command + n, size - (size_t)n, " --%s %s", sc_training_options[i].name, value);
+            n += snprintf(*command + n, size - (size_t)n, " --%s %s", sc_training_options[i].name,
+                          value);
     }
     return SC_OK;
 }
@@ -244,7 +253,8 @@ static sc_status begin(sc_training *training, const arguments *a)
     return a->init ? sc_training_start_from(training, a->init) : SC_OK;
 }
 
-static sc_status run_training(sc_training *training, const arguments *a, sc_train_reporter *reporter)
+static sc_status run_training(sc_training *training, const arguments *a,
+                              sc_train_reporter *reporter)
 {
     sc_status status = SC_OK;
     char *command = NULL;
@@ -292,7 +302,8 @@ static sc_status create_store(sc_slice_store **store, const arguments *a)
 {
     char folder[4096];
     const char *output = a->output ? a->output : "", *slash = strrchr(output, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1, slash ? output : ".");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1,
+             slash ? output : ".");
     return sc_slice_store_create(store, memory_limit(a), a->scratch ? a->scratch : folder);
 }
 
@@ -324,7 +335,8 @@ static void tell_images(const images *set, const arguments *a)
     fprintf(stderr, "%d images of %d subjects to train on", set->train.count,
             sc_train_data_subjects(&set->train));
     if (set->val.count)
-        fprintf(stderr, ", %d of %d to validate on", set->val.count, sc_train_data_subjects(&set->val));
+        fprintf(stderr, ", %d of %d to validate on", set->val.count,
+                sc_train_data_subjects(&set->val));
     fprintf(stderr, "; %.0f MB in memory, %.0f MB in a scratch file\n",
             (double)size.memory_bytes / 1048576, (double)size.file_bytes / 1048576);
 }
@@ -338,7 +350,8 @@ static sc_status train(const arguments *a)
     sc_device *device = NULL;
     images set = {0};
     sc_training *training = NULL;
-    sc_train_reporter reporter = {.quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
+    sc_train_reporter reporter = {
+        .quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
     SC_TRY(read_network(&config, a));
     SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
     SC_TRY(load_images(&set, a, device));

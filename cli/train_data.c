@@ -52,10 +52,12 @@ sc_status sc_train_data_add(sc_train_data *data, const sc_array *slice, const sc
     *image = (sc_train_image){.series = name->series, .weight = weight, .hu = name->hu,
                               .contrast_length = strlen(name->contrast),
                               .subject_length = strlen(name->subject)};
-    SC_TRY(sc_context(sc_image_scale(&image->scale, slice), "slice %lld", (long long)name->slice + 1));
+    SC_TRY(
+        sc_context(sc_image_scale(&image->scale, slice), "slice %lld", (long long)name->slice + 1));
     SC_TRY(sc_slice_store_add(data->store, &image->slice, slice));
     SC_TRY(SC_ALLOC(&image->name, size, "name"));
-    snprintf(image->name, size, "%s/%s:%lld", name->contrast, name->subject, (long long)name->slice + 1);
+    snprintf(image->name, size, "%s/%s:%lld", name->contrast, name->subject,
+             (long long)name->slice + 1);
     data->count++;
 cleanup:
     return status;
@@ -77,7 +79,8 @@ static sc_status drop_weak(sc_train_data *data)
             data->image[kept++] = data->image[i];
     }
     if (kept < data->count)
-        sc_log(SC_LOG_INFO, "%d slices with less than %g of the signal of their series are left out",
+        sc_log(SC_LOG_INFO,
+               "%d slices with less than %g of the signal of their series are left out",
                data->count - kept, WEAK_SHARE);
     data->count = kept;
     sc_free(largest);
@@ -127,9 +130,10 @@ static sc_status find_scales(sc_train_data *data)
     data->scale = NULL;
     for (int i = 1; i < data->count; i++)
         if (data->image[i].hu != data->image[0].hu)
-            return sc_fail(SC_ERR_INPUT, "%s is%s CT in Hounsfield units, %s is%s: expected one kind",
-                           data->image[0].name, data->image[0].hu ? "" : " not", data->image[i].name,
-                           data->image[i].hu ? "" : " not");
+            return sc_fail(SC_ERR_INPUT,
+                           "%s is%s CT in Hounsfield units, %s is%s: expected one kind",
+                           data->image[0].name, data->image[0].hu ? "" : " not",
+                           data->image[i].name, data->image[i].hu ? "" : " not");
     if (!data->image[0].hu)
         return SC_OK;
     SC_TRY(SC_ALLOC(&data->scale, data->count, "scales of the images"));
@@ -160,7 +164,8 @@ sc_status sc_train_data_load(sc_train_data *data, sc_slice_store *store, const c
     *data = (sc_train_data){.store = store};
     SC_TRY(sc_train_data_read(data, path, occupied, matrix, device));
     if (data->count == 0)
-        SC_TRY(sc_fail(SC_ERR_INPUT, "%s: no images with signal in it (TIFF, NIfTI, .npy, DICOM)", path));
+        SC_TRY(sc_fail(SC_ERR_INPUT, "%s: no images with signal in it (TIFF, NIfTI, .npy, DICOM)",
+                       path));
     SC_TRY(drop_weak(data));
     SC_TRY(finish(data));
 cleanup:

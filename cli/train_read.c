@@ -53,7 +53,8 @@ static sc_status add_version(reader *r, const sc_array *slice, const double shar
                              const origin *from, int64_t number)
 {
     sc_status status = SC_OK;
-    const int64_t to[2] = {even_share(slice->dim[0], share[0]), even_share(slice->dim[1], share[1])};
+    const int64_t to[2] = {even_share(slice->dim[0], share[0]),
+                           even_share(slice->dim[1], share[1])};
     const sc_train_name name = {from->contrast, from->subject, from->series, number, from->hu};
     sc_array cut = {0};
     if (to[0] < 1 || to[1] < 1)
@@ -288,7 +289,10 @@ static sc_status add_file(reader *r, const FTSENT *entry)
     return SC_OK;
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
 
 static sc_status add_all(reader *r, const char *path)
 {
@@ -305,8 +309,8 @@ static sc_status add_all(reader *r, const char *path)
             SC_TRY(add_file(r, entry));
     }
     if (r->foreign + r->without_images > 0)
-        sc_log(SC_LOG_INFO, "%s: %d files are no images, %d DICOM files hold none", path, r->foreign,
-               r->without_images);
+        sc_log(SC_LOG_INFO, "%s: %d files are no images, %d DICOM files hold none", path,
+               r->foreign, r->without_images);
 cleanup:
     fts_close(tree);
     return status;

@@ -70,7 +70,8 @@ static json_t *validation_json(const sc_validation *v)
         level_name(name, i);
         json_object_set_new(rmse, name, json_real(v->rmse[i]));
     }
-    return json_pack("{s:i, s:f, s:o}", "images", v->images, "loss", v->loss, "rmse_per_sigma", rmse);
+    return json_pack("{s:i, s:f, s:o}", "images", v->images, "loss", v->loss, "rmse_per_sigma",
+                     rmse);
 }
 
 /* A killed run may have left half a line: the next one starts on its own. */
@@ -91,8 +92,8 @@ static void append_history(const char *path, const sc_training_state *s, double 
     }
     if (ends_in_half_a_line(file))
         fputc('\n', file);
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step, "images",
-                             (json_int_t)s->images, "loss", loss, "gradient_norm",
+    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step,
+                             "images", (json_int_t)s->images, "loss", loss, "gradient_norm",
                              s->gradient_norm, "rate", s->rate, "images_per_s", rate);
     if (v && v->images)
         json_object_set_new(line, "validation", validation_json(v));

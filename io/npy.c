@@ -231,9 +231,11 @@ sc_status sc_npy_read_slice(sc_array *slice, const char *path, int64_t index)
     if (status != SC_OK)
         return status;
     if (header.fortran || header.rank < 2)
-        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "single slices of an array in Fortran order, or of rank 1"));
+        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED,
+                       "single slices of an array in Fortran order, or of rank 1"));
     if (index < 0 || index >= header.dim[0])
-        SC_TRY(sc_fail(SC_ERR_USAGE, "slice %lld of %lld", (long long)index, (long long)header.dim[0]));
+        SC_TRY(sc_fail(SC_ERR_USAGE, "slice %lld of %lld", (long long)index,
+                       (long long)header.dim[0]));
     SC_TRY(sc_array_create(slice, nearest(&header), header.rank - 1, header.dim + 1));
     int64_t count = sc_array_count(slice);
     if (fseeko(file, (off_t)(index * count * header.size), SEEK_CUR) != 0)

@@ -220,7 +220,8 @@ void sc_augment(float *x, const sc_array *image, double scale, const sc_augmenta
                 sc_key key)
 {
     int h = (int)image->dim[0], w = (int)image->dim[1], crop = how->crop;
-    geometry g = how->fixed ? fixed_geometry(h, w, crop) : random_geometry(h, w, crop, how->without, key);
+    geometry g =
+        how->fixed ? fixed_geometry(h, w, crop) : random_geometry(h, w, crop, how->without, key);
     phase_map phase = random_phase(how->without, key);
     bool as_is = how->fixed || how->without & SC_WITHOUT_BRIGHTNESS;
     double brightness =

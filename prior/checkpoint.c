@@ -57,7 +57,8 @@ sc_status sc_training_save(const sc_training *t, const char *path)
         {"format", FORMAT}, {"network", network}, {"options", options},
         {"step", step},     {"images", images},   {"data", t->train.fingerprint},
     };
-    SC_TRY(sc_safetensors_write(path, tensor, VECTORS, metadata, sizeof metadata / sizeof *metadata));
+    SC_TRY(
+        sc_safetensors_write(path, tensor, VECTORS, metadata, sizeof metadata / sizeof *metadata));
 cleanup:
     free(options);
     sc_free(network);

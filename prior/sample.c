@@ -110,8 +110,8 @@ static sc_status pc_step(state *at, const sc_pc_plan *plan, sc_key key, int k)
     for (int c = 0; c < plan->corrector_steps; c++) {
         SC_TRY(find_score(at));
         sc_random_normal(at->z, at->n, key, SC_DRAW_CORRECTOR + (uint32_t)c, (uint32_t)k);
-        sc_reverse_correct(at->x, NULL, NULL, plan->corrector, &step, plan->snr, false, at->x, at->s,
-                           at->z);
+        sc_reverse_correct(at->x, NULL, NULL, plan->corrector, &step, plan->snr, false, at->x,
+                           at->s, at->z);
     }
     SC_TRY(find_score(at));
     sc_random_normal(at->z, at->n, key, SC_DRAW_PREDICTOR, (uint32_t)k);
@@ -130,7 +130,8 @@ sc_status sc_prior_sample_pc(float *x, const sc_score *score, int h, int w, cons
     double end = sc_sample_time_min(&score->sde);
     float start = score->sde.kind == SC_SDE_VE ? (float)score->sde.sigma_max : 1;
     assert(plan->steps >= 2 && plan->corrector_steps < SC_DRAW_DATA - SC_DRAW_CORRECTOR);
-    if (score->sde.kind != SC_SDE_VE && plan->steps <= score->sde.beta_max) /* beta_i = beta / N < 1 */
+    /* beta_i = beta / N must be less than 1 */
+    if (score->sde.kind != SC_SDE_VE && plan->steps <= score->sde.beta_max)
         return sc_fail(SC_ERR_USAGE, "option steps: expected more than beta_max = %g, found %d",
                        score->sde.beta_max, plan->steps);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -146,7 +147,8 @@ sc_status sc_prior_sample_pc(float *x, const sc_score *score, int h, int w, cons
     for (int64_t i = 0; i < at.n; i++) {
         x[i] = at.mean[i];
         if (!isfinite(x[i]))
-            SC_TRY(sc_fail(SC_ERR_NUMERIC, "the sample is not finite: too few steps, or too large an "
+            SC_TRY(sc_fail(SC_ERR_NUMERIC,
+                           "the sample is not finite: too few steps, or too large an "
                            "snr"));
     }
     SC_TRY(sc_progress_step(progress, "sampling", plan->steps, plan->steps));
@@ -163,7 +165,8 @@ enum { HEUN, FIRST_PREDICTOR, FLOW = FIRST_PREDICTOR + 3 };
 const sc_option sc_sample_options[] = {
     {"sampler", SC_OPT_CHOICE, "", 0, 0, HEUN,
      "heun|reverse-diffusion|euler-maruyama|ancestral|probability-flow",
-     "heun: deterministic, few steps (Karras et al. 2022); the others as published (Song et al. 2021)"},
+     "heun: deterministic, few steps (Karras et al. 2022); the others as published (Song et al. "
+     "2021)"},
     {"steps", SC_OPT_INT, "", 0, 100000, 0, NULL,
      "noise levels; heun evaluates the prior twice at each; 0: 32 of heun, 1000 of the others"},
     {"corrector", SC_OPT_CHOICE, "", 0, 0, 0, "none|langevin|annealed",
@@ -176,7 +179,8 @@ const sc_option sc_sample_options[] = {
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress)
 {
-    int kind = (int)sc_options_get(options, "sampler"), steps = (int)sc_options_get(options, "steps");
+    int kind = (int)sc_options_get(options, "sampler");
+    int steps = (int)sc_options_get(options, "steps");
     int corrector = (int)sc_options_get(options, "corrector");
     if (steps == 1)
         return sc_fail(SC_ERR_USAGE, "option steps: expected 0, or at least 2, found 1");

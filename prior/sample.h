@@ -39,14 +39,14 @@ typedef struct {
     bool flow; /* probability flow: no noise */
 } sc_pc_plan;
 
-/* The same with steps (corrector_steps + 1) evaluations; norms of the corrector are the image's own.
- * SC_ERR_UNSUPPORTED: ancestral with sub-VP or with flow; SC_ERR_USAGE: VP or sub-VP with steps of
- * at most beta_max; SC_ERR_NUMERIC: it diverged. */
+/* The same with steps (corrector_steps + 1) evaluations; norms of the corrector are the image's
+ * own. SC_ERR_UNSUPPORTED: ancestral with sub-VP or with flow; SC_ERR_USAGE: VP or sub-VP with
+ * steps of at most beta_max; SC_ERR_NUMERIC: it diverged. */
 sc_status sc_prior_sample_pc(float *x, const sc_score *score, int h, int w, const sc_pc_plan *plan,
                              sc_key key, const sc_progress *progress);
 
-/* Both behind one table of options: sampler, steps (0: 32, or 1000 of the published ones), corrector,
- * corrector-steps, snr. */
+/* Both behind one table of options: sampler, steps (0: 32, or 1000 of the published ones),
+ * corrector, corrector-steps, snr. */
 extern const sc_option sc_sample_options[];
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress);

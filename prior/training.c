@@ -23,8 +23,8 @@ const sc_option sc_training_options[] = {
     {"clip", SC_OPT_REAL, "", 1e-6, 1e9, 1, NULL, "largest norm of the gradient"},
     {"seed", SC_OPT_INT, "", 0, 9007199254740991, 1, NULL, "seed of all random draws"},
     {"loss", SC_OPT_CHOICE, "", 0, 0, SC_LOSS_DENOISER, "denoiser|score|smld|ddpm",
-     "denoiser (EDM's where the network is so preconditioned), or the published ones, for the SDE of "
-     "the network's configuration: score (continuous), smld (discrete VE), ddpm (discrete VP)"},
+     "denoiser (EDM's where the network is so preconditioned), or the published ones, for the SDE "
+     "of the network's configuration: score (continuous), smld (discrete VE), ddpm (discrete VP)"},
     {"reduce", SC_OPT_CHOICE, "", 0, 0, 0, "mean|sum",
      "published losses: mean over an image's values, or half their sum"},
     {"likelihood-weighting", SC_OPT_BOOL, "", 0, 1, 0, NULL,
@@ -53,7 +53,8 @@ sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *
                     .sum = sc_options_get(options, "reduce") == 1,
                     .likelihood = sc_options_get(options, "likelihood-weighting") == 1};
     if (loss.kind == SC_LOSS_DENOISER)
-        loss.sde = sc_sde_ve(sc_options_get(options, "sigma-min"), sc_options_get(options, "sigma-max"));
+        loss.sde =
+            sc_sde_ve(sc_options_get(options, "sigma-min"), sc_options_get(options, "sigma-max"));
     return loss;
 }
 
@@ -129,8 +130,8 @@ void sc_training_free(sc_training *t)
     sc_network_free(t->network);
     sc_image_set_free(&t->train);
     sc_image_set_free(&t->val);
-    void *owned[] = {t->theta, t->ema, t->m, t->v, t->gradient, t->x0, t->z, t->x, t->d, t->time, t->loss,
-                     t->picked};
+    void *owned[] = {t->theta, t->ema, t->m, t->v,    t->gradient, t->x0,
+                     t->z,     t->x,   t->d, t->time, t->loss,     t->picked};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         sc_free(owned[i]);
     sc_free(t);
@@ -195,7 +196,8 @@ int sc_training_sample_size(const sc_training *t, int *channels)
 
 sc_status sc_training_sample(sc_training *t, float *x, int steps, sc_key key)
 {
-    sc_score score = {.name = "training", .sde = t->loss_kind.sde, .denoise = denoise_ema, .impl = t};
+    sc_score score = {
+        .name = "training", .sde = t->loss_kind.sde, .denoise = denoise_ema, .impl = t};
     int size = sc_training_sample_size(t, &score.channels);
     sc_status status = prepare_ema(t);
     return status == SC_OK ? sc_prior_sample(x, &score, size, size, steps, key, NULL) : status;

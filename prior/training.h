@@ -77,8 +77,9 @@ void sc_training_set_theta(sc_training *training, const float *theta);
 sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *config);
 const sc_training_state *sc_training_current(const sc_training *training);
 
-/* Everything that the next step depends on, written atomically. Loading demands the same network, seed and data, and logs a warning for other options
- * that differ. On a failed load the training is as it was, or must be freed (SC_ERR_FORMAT). */
+/* Everything that the next step depends on, written atomically. Loading demands the same network,
+ * seed and data, and logs a warning for other options that differ. On a failed load the training is
+ * as it was, or must be freed (SC_ERR_FORMAT). */
 sc_status sc_training_save(const sc_training *training, const char *path);
 sc_status sc_training_load(sc_training *training, const char *path);
 

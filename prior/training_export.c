@@ -48,10 +48,14 @@ sc_status sc_training_export(const sc_training *t, const char *path,
     bool known = t->train.source && t->train.source->scale;
     const char *normalisation = known ? SC_WEIGHTS_NORMALISATION_CT : SC_WEIGHTS_NORMALISATION;
     /* borrowed texts: this record is not freed */
-    sc_weights_record record = {
-        .sde = t->loss_kind.sde, .normalisation = (char *)normalisation, .modality = (char *)about->modality,
-        .anatomy = (char *)about->anatomy, .licence = (char *)about->licence,
-        .data = (char *)about->data, .training = training, .program = (char *)about->program};
+    sc_weights_record record = {.sde = t->loss_kind.sde,
+                                .normalisation = (char *)normalisation,
+                                .modality = (char *)about->modality,
+                                .anatomy = (char *)about->anatomy,
+                                .licence = (char *)about->licence,
+                                .data = (char *)about->data,
+                                .training = training,
+                                .program = (char *)about->program};
     sc_status status = sc_weights_write(path, t->network, t->ema, &record);
     free(training);
     return status;

@@ -79,8 +79,10 @@ static sc_status check_network(const sc_loss *loss, const sc_network_config *con
         return sc_fail(SC_ERR_USAGE, "loss %s: the SDE is %s, the network's configuration says %s",
                        name, sde_names[loss->sde.kind], sde_names[config->sde.kind]);
     if (!config->continuous != discrete)
-        return sc_fail(SC_ERR_USAGE, "loss %s: expected continuous %d in the network's configuration, "
-                       "found %d", name, !discrete, config->continuous);
+        return sc_fail(SC_ERR_USAGE,
+                       "loss %s: expected continuous %d in the network's configuration, "
+                       "found %d",
+                       name, !discrete, config->continuous);
     if (discrete && config->num_scales != loss->levels)
         return sc_fail(SC_ERR_USAGE, "loss %s: %d levels, the network's configuration has "
                        "num_scales %d", name, loss->levels, config->num_scales);
@@ -96,7 +98,8 @@ sc_status sc_loss_check(const sc_loss *loss, const sc_network_config *config)
     if (loss->likelihood && loss->kind != SC_LOSS_SCORE)
         return sc_fail(SC_ERR_USAGE, "loss %s has no likelihood weighting, only score has", name);
     if (loss->sum && loss->kind == SC_LOSS_DENOISER)
-        return sc_fail(SC_ERR_USAGE, "loss denoiser is a mean over the image: expected reduce mean");
+        return sc_fail(SC_ERR_USAGE,
+                       "loss denoiser is a mean over the image: expected reduce mean");
     if (losses[loss->kind].discrete && loss->levels < 2)
         return sc_fail(SC_ERR_USAGE, "loss %s: expected at least 2 levels, found %d", name,
                        loss->levels);
@@ -153,7 +156,8 @@ static double score_loss(float *f, const float *z, int64_t n, const terms *at, b
 }
 
 /* x = mean x0 + std z, in float as the published code */
-static void make_noisy(float *x, const float *x0, const float *z, double mean, double std, int64_t n)
+static void make_noisy(float *x, const float *x0, const float *z, double mean, double std,
+                       int64_t n)
 {
     float m = (float)mean, s = (float)std;
     for (int64_t i = 0; i < n; i++)
@@ -176,7 +180,8 @@ static sc_status denoiser_part(const part *p)
 {
     const sc_loss_batch *b = p->batch;
     for (int i = 0; i < b->n; i++)
-        make_noisy(p->x + i * p->size, b->x0 + i * p->size, b->z + i * p->size, 1, b->time[i], p->size);
+        make_noisy(p->x + i * p->size, b->x0 + i * p->size, b->z + i * p->size, 1, b->time[i],
+                   p->size);
     sc_status status = sc_run_denoise(p->run, p->f, p->x, b->time);
     for (int i = 0; status == SC_OK && i < b->n; i++)
         p->each[i] = sc_loss_denoiser(p->f + i * p->size, b->x0 + i * p->size, p->size,
@@ -195,8 +200,8 @@ static sc_status score_part(const part *p)
     for (int i = 0; i < b->n; i++) {
         at[i] = losses[p->loss->kind].at(p->loss, b->time[i]);
         label[i] = at[i].label;
-        make_noisy(p->x + i * p->size, b->x0 + i * p->size, b->z + i * p->size, at[i].mean, at[i].std,
-                   p->size);
+        make_noisy(p->x + i * p->size, b->x0 + i * p->size, b->z + i * p->size, at[i].mean,
+                   at[i].std, p->size);
     }
     SC_TRY(sc_run_forward(p->run, p->f, p->x, label));
     for (int i = 0; i < b->n; i++)
@@ -230,7 +235,8 @@ void sc_loss_clear_frozen(float *gradient, const sc_network *network)
     int count = sc_network_parameters(network, &parameter);
     for (int i = 0; i < count; i++)
         if (parameter[i].frozen)
-            memset(gradient + parameter[i].offset, 0, (size_t)parameter[i].count * sizeof *gradient);
+            memset(gradient + parameter[i].offset, 0,
+                   (size_t)parameter[i].count * sizeof *gradient);
 }
 
 sc_status sc_loss_evaluate(double *value, double *each, float *gradient, const sc_loss *loss,

@@ -46,8 +46,11 @@ unsigned sc_training_left_out(const sc_training *t)
     static const struct {
         const char *option;
         unsigned bit;
-    } parts[] = {{"flips", SC_WITHOUT_FLIPS}, {"turns", SC_WITHOUT_TURN}, {"zooms", SC_WITHOUT_ZOOM},
-                 {"brightness", SC_WITHOUT_BRIGHTNESS}, {"phase", SC_WITHOUT_PHASE}};
+    } parts[] = {{"flips", SC_WITHOUT_FLIPS},
+                 {"turns", SC_WITHOUT_TURN},
+                 {"zooms", SC_WITHOUT_ZOOM},
+                 {"brightness", SC_WITHOUT_BRIGHTNESS},
+                 {"phase", SC_WITHOUT_PHASE}};
     unsigned without = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (sc_training_option(t, parts[i].option) == 0)
@@ -139,13 +142,14 @@ static sc_status diverged(const sc_training *t, double loss, double norm, double
     int item = find_culprit(t), index = t->picked[item];
     const sc_image_source *source = t->train.source;
     bool pixels = all_finite(t->x0 + item * t->example, t->example);
-    return sc_fail(SC_ERR_NUMERIC,
-                   "update %lld: loss %g, gradient norm %g, learning rate %g; image %s at %s %g has "
-                   "the loss %g: %s", (long long)t->state.step + 1, loss, norm, rate,
-                   index >= 0 ? source->name(source->self, index) : "given", level[t->loss_kind.kind],
-                   t->time[item], t->loss[item],
-                   pixels ? "training has diverged, lower the learning rate"
-                          : "its pixels are not finite");
+    return sc_fail(
+        SC_ERR_NUMERIC,
+        "update %lld: loss %g, gradient norm %g, learning rate %g; image %s at %s %g has "
+        "the loss %g: %s",
+        (long long)t->state.step + 1, loss, norm, rate,
+        index >= 0 ? source->name(source->self, index) : "given", level[t->loss_kind.kind],
+        t->time[item], t->loss[item],
+        pixels ? "training has diverged, lower the learning rate" : "its pixels are not finite");
 }
 
 /* ---- the step ---- */

@@ -105,7 +105,8 @@ static bool is_a_window(const float *x, const sc_array *a, float scale)
         for (int left = 0; left <= W - CROP; left++) {
             bool same = true;
             for (int i = 0; same && i < CROP * CROP; i++) {
-                float expected = ((const float *)a->data)[(top + i / CROP) * W + left + i % CROP] / scale;
+                float expected =
+                    ((const float *)a->data)[(top + i / CROP) * W + left + i % CROP] / scale;
                 same = fabsf(x[2 * i] - expected) < 1e-6f && x[2 * i + 1] == 0;
             }
             if (same)

@@ -45,7 +45,8 @@ static void check(const char *what, const sc_score *score, const char *const opt
         }
     }
     double mean = sum / (D * SAMPLES), variance = square / (D * SAMPLES);
-    print_message("%s, SDE %d: bias %.3f, variance %.3f\n", what, (int)score->sde.kind, mean, variance);
+    print_message("%s, SDE %d: bias %.3f, variance %.3f\n", what, (int)score->sde.kind, mean,
+                  variance);
     assert_true(fabs(mean) < 0.06);
     assert_true(fabs(variance - VARIANCE) < 0.08);
 }
@@ -54,10 +55,14 @@ static void every_sampler_draws_the_prior(void **state)
 {
     (void)state;
     static const char *const heun[][2] = {{"steps", "40"}, {NULL, NULL}};
-    static const char *const reverse[][2] = {{"sampler", "reverse-diffusion"}, {"steps", "300"}, {NULL, NULL}};
-    static const char *const euler[][2] = {{"sampler", "euler-maruyama"}, {"steps", "300"}, {NULL, NULL}};
-    static const char *const ancestral[][2] = {{"sampler", "ancestral"}, {"steps", "300"}, {NULL, NULL}};
-    static const char *const flow[][2] = {{"sampler", "probability-flow"}, {"steps", "300"}, {NULL, NULL}};
+    static const char *const reverse[][2] = {
+        {"sampler", "reverse-diffusion"}, {"steps", "300"}, {NULL, NULL}};
+    static const char *const euler[][2] = {
+        {"sampler", "euler-maruyama"}, {"steps", "300"}, {NULL, NULL}};
+    static const char *const ancestral[][2] = {
+        {"sampler", "ancestral"}, {"steps", "300"}, {NULL, NULL}};
+    static const char *const flow[][2] = {
+        {"sampler", "probability-flow"}, {"steps", "300"}, {NULL, NULL}};
     static const char *const pc[][2] = {{"sampler", "reverse-diffusion"}, {"steps", "200"},
                                         {"corrector", "langevin"}, {"snr", "0.1"}, {NULL, NULL}};
     for (int k = 0; k < 3; k++) {
@@ -98,7 +103,8 @@ static void what_does_not_go_together_is_refused(void **state)
     sc_options o = sc_options_default(sc_sample_options);
     sc_score *score = gaussian(sdes[2]);
     assert_int_equal(sc_options_set(&o, "sampler", "ancestral"), SC_OK);
-    assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL), SC_ERR_UNSUPPORTED);
+    assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL),
+                     SC_ERR_UNSUPPORTED);
     o = sc_options_default(sc_sample_options);
     assert_int_equal(sc_options_set(&o, "corrector", "langevin"), SC_OK);
     assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL), SC_ERR_USAGE);

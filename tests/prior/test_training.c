@@ -283,7 +283,8 @@ static void divergence_stops_the_run_and_keeps_the_checkpoint(void **state)
     assert_int_equal(status, SC_ERR_NUMERIC);
     assert_non_null(strstr(sc_message(), checkpoint));
     assert_non_null(strstr(sc_message(), "update 1: "));
-    assert_true(strstr(sc_message(), "image odd at sigma") || strstr(sc_message(), "image even at sigma"));
+    assert_true(strstr(sc_message(), "image odd at sigma") ||
+                strstr(sc_message(), "image even at sigma"));
     assert_non_null(strstr(sc_message(), "its pixels are not finite"));
     assert_int_equal(sc_file_sha256(after, checkpoint), SC_OK);
     assert_string_equal(before, after);

@@ -161,7 +161,8 @@ static void gradients_are_those_of_the_values(void **state)
             value[side] = loss_at(&r, loss, NULL);
         }
         double ratio = (value[0] - value[1]) / (2 * e * square);
-        print_message("%s: loss %g, finite difference / gradient %.5f\n", rows[k].name, middle, ratio);
+        print_message("%s: loss %g, finite difference / gradient %.5f\n", rows[k].name, middle,
+                      ratio);
         assert_true(fabs(ratio - 1) < 5e-3);
         close_rig(&r);
     }
