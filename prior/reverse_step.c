@@ -13,7 +13,8 @@ static double squared(double x) { return x * x; }
 static double variance_step(const sc_sde *sde, int levels, int i)
 {
     double sigma = sc_sde_level_sigma(sde, levels, i);
-    double ratio = log(sde->sigma_min / sde->sigma_max) / (levels - 1); /* ln sigma_{i-1} / sigma_i */
+    double ratio =
+        log(sde->sigma_min / sde->sigma_max) / (levels - 1); /* ln sigma_{i-1} / sigma_i */
     return i > 0 ? -squared(sigma) * expm1(2 * ratio) : squared(sigma);
 }
 
@@ -23,7 +24,8 @@ static linear_step discretised(const sc_sde *sde, int levels, double t)
     int i = sc_sde_time_level(t, levels);
     double beta;
     switch (sde->kind) {
-    case SC_SDE_VE: return (linear_step){0, 0, sqrt(variance_step(sde, levels, i))};
+    case SC_SDE_VE:
+        return (linear_step){0, 0, sqrt(variance_step(sde, levels, i))};
     case SC_SDE_VP:
         beta = sc_sde_level_beta(sde, levels, i);
         return (linear_step){expm1(log1p(-beta) / 2), 0, sqrt(beta)};
@@ -83,12 +85,13 @@ sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
                              const sc_reverse_step *step, const float *x, const float *score,
                              const float *z, bool flow)
 {
-    static linear_step (*const rows[])(const sc_sde *, int, double) = {
-        [SC_PREDICT_REVERSE] = reverse, [SC_PREDICT_EULER] = euler,
-        [SC_PREDICT_ANCESTRAL] = ancestral};
+    static linear_step (*const rows[])(const sc_sde *, int,
+                                       double) = {[SC_PREDICT_REVERSE] = reverse,
+                                                  [SC_PREDICT_EULER] = euler,
+                                                  [SC_PREDICT_ANCESTRAL] = ancestral};
     if (predictor == SC_PREDICT_ANCESTRAL && (flow || step->sde->kind == SC_SDE_SUBVP))
         return sc_fail(SC_ERR_UNSUPPORTED, "ancestral sampling is known for VE and VP, and not for "
-                       "the probability flow");
+                                           "the probability flow");
     for (int k = 0; k < step->n; k++) {
         linear_step l = rows[predictor](step->sde, step->levels, step->t[k]);
         int64_t at = k * step->count;

@@ -23,9 +23,9 @@ typedef enum { SC_CORRECT_LANGEVIN, SC_CORRECT_ANNEALED } sc_corrector;
 
 typedef struct {
     const sc_sde *sde;
-    int levels;     /* N */
-    int n;          /* images */
-    int64_t count;  /* numbers in an image */
+    int levels;      /* N */
+    int n;           /* images */
+    int64_t count;   /* numbers in an image */
     const double *t; /* (n), in (0, 1] */
 } sc_reverse_step;
 

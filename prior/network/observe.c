@@ -11,10 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int64_t count_of(const sc_step *s)
-{
-    return (int64_t)s->n * s->out_h * s->out_w * s->out_c;
-}
+static int64_t count_of(const sc_step *s) { return (int64_t)s->n * s->out_h * s->out_w * s->out_c; }
 
 static bool is_conv(const sc_node *node) { return node->layer == &sc_layer_conv; }
 

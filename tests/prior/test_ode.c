@@ -1,11 +1,12 @@
 /* The adaptive solver on equations with known solutions. */
-#include "prior/ode.h"
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "prior/ode.h"
+#include <math.h>
 
 static sc_status turn(void *self, double *dydt, double t, const double *y)
 {

@@ -1,12 +1,13 @@
 /* Tables of the discretised SDEs against known answers, and steps against what they must do to a
  * Gaussian. The published steps, number by number, are compared by validation/parity. */
-#include "prior/reverse_step.h"
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "prior/reverse_step.h"
+#include <math.h>
 
 static const sc_sde ve = {.kind = SC_SDE_VE, .sigma_min = .01, .sigma_max = 50};
 static const sc_sde vp = {.kind = SC_SDE_VP, .beta_min = .1, .beta_max = 20};
@@ -31,7 +32,8 @@ static void tables_have_the_known_answers(void **state)
     for (size_t k = 0; k < sizeof answer / sizeof *answer; k++) {
         assert_close(sc_sde_level_sigma(&ve, 1000, answer[k].i), answer[k].sigma, 2e-8);
         assert_close(sc_sde_level_beta(&vp, 1000, answer[k].i), answer[k].beta, 1e-6);
-        assert_close(exp(sc_sde_level_log_alphabar(&vp, 1000, answer[k].i)), answer[k].alphabar, 2e-8);
+        assert_close(exp(sc_sde_level_log_alphabar(&vp, 1000, answer[k].i)), answer[k].alphabar,
+                     2e-8);
     }
 }
 
@@ -63,15 +65,19 @@ static void ancestral_step_is_exact_for_a_point(void **state)
     (void)state;
     for (int i = 1; i < 1000; i += 111) {
         const double t[1] = {(i + .5) / 999};
-        double sigma = sc_sde_level_sigma(&ve, 1000, i), below = sc_sde_level_sigma(&ve, 1000, i - 1);
+        double sigma = sc_sde_level_sigma(&ve, 1000, i),
+               below = sc_sde_level_sigma(&ve, 1000, i - 1);
         const sc_reverse_step step = {&ve, 1000, 1, 1, t};
-        const float x[1] = {1}, score[1] = {(float)(-1 / (sigma * sigma))}, zero[1] = {0}, one[1] = {1};
+        const float x[1] = {1}, score[1] = {(float)(-1 / (sigma * sigma))}, zero[1] = {0},
+                    one[1] = {1};
         float moved, noise, mean;
-        assert_int_equal(sc_reverse_predict(&moved, &mean, SC_PREDICT_ANCESTRAL, &step, x, score,
-                                            zero, false), SC_OK);
+        assert_int_equal(
+            sc_reverse_predict(&moved, &mean, SC_PREDICT_ANCESTRAL, &step, x, score, zero, false),
+            SC_OK);
         assert_true(moved == mean);
-        assert_int_equal(sc_reverse_predict(&noise, &mean, SC_PREDICT_ANCESTRAL, &step, zero, zero,
-                                            one, false), SC_OK);
+        assert_int_equal(
+            sc_reverse_predict(&noise, &mean, SC_PREDICT_ANCESTRAL, &step, zero, zero, one, false),
+            SC_OK);
         assert_close(moved * moved * sigma * sigma + noise * noise, below * below, 1e-5);
     }
 }
@@ -86,10 +92,11 @@ static void predictors_keep_the_stationary_variance(void **state)
     const float x[1] = {1}, score[1] = {-1}, zero[1] = {0}, one[1] = {1};
     for (int p = SC_PREDICT_REVERSE; p <= SC_PREDICT_ANCESTRAL; p++) {
         float moved, noise;
-        assert_int_equal(sc_reverse_predict(&moved, NULL, (sc_predictor)p, &step, x, score, zero,
-                                            false), SC_OK);
-        assert_int_equal(sc_reverse_predict(&noise, NULL, (sc_predictor)p, &step, zero, zero, one,
-                                            false), SC_OK);
+        assert_int_equal(
+            sc_reverse_predict(&moved, NULL, (sc_predictor)p, &step, x, score, zero, false), SC_OK);
+        assert_int_equal(
+            sc_reverse_predict(&noise, NULL, (sc_predictor)p, &step, zero, zero, one, false),
+            SC_OK);
         double beta = sc_sde_level_beta(&vp, 1000, 499);
         assert_true(fabs(moved * moved + noise * noise - 1) < 2 * beta * beta);
     }

@@ -54,7 +54,8 @@ static void observe(void *user, const char *module, const float *value, int n, i
     recorder *r = user;
     if (r->count == CALLS)
         return;
-    if (strcmp(module, "embedding") == 0 || (strcmp(module, "all_modules.0") == 0 && !r->embedding)) {
+    if (strcmp(module, "embedding") == 0 ||
+        (strcmp(module, "all_modules.0") == 0 && !r->embedding)) {
         r->embedding_count = (int64_t)n * channels;
         r->embedding = to_doubles(value, r->embedding_count);
     }

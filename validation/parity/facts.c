@@ -1,4 +1,5 @@
-/* sde_facts: what the SDEs are at given times, tables of the discretised ones, the sampler's times. */
+/* sde_facts: what the SDEs are at given times, tables of the discretised ones, the sampler's times.
+ */
 #include "parity.h"
 #include "sdes.h"
 #include <math.h>
@@ -46,8 +47,11 @@ void compare_std(report *r, const char *kind, const char *name, const sc_sde *sd
 /* The SDE of a prefix, its range read off its own table where there is one. */
 static sc_sde sde_of(const reference *r, const char *prefix, int *levels)
 {
-    sc_sde sde = {.kind = sde_kind_of(prefix), .sigma_min = .01, .sigma_max = 50,
-                  .beta_min = .1, .beta_max = 20};
+    sc_sde sde = {.kind = sde_kind_of(prefix),
+                  .sigma_min = .01,
+                  .sigma_max = 50,
+                  .beta_min = .1,
+                  .beta_max = 20};
     tensor sigma = tensor_get(r, "%s.discrete_sigmas", prefix);
     tensor beta = tensor_get(r, "%s.discrete_betas", prefix);
     if (sde.kind != SC_SDE_VE && !beta.v)
@@ -89,7 +93,8 @@ static void compare_functions(const parity *p, const reference *r, const char *p
             ours[k] = functions[i].at(sde, t->v[k]);
         snprintf(name, sizeof name, "%s.%s64", prefix, functions[i].name);
         if (exact.v)
-            report_compare(p->report, "exact functions of t", name, ours, exact.v, t->count, EACH(1e-6));
+            report_compare(p->report, "exact functions of t", name, ours, exact.v, t->count,
+                           EACH(1e-6));
         snprintf(name, sizeof name, "%s.%s", prefix, functions[i].name);
         if (!single.v)
             continue;
@@ -99,7 +104,8 @@ static void compare_functions(const parity *p, const reference *r, const char *p
             double own = 0;
             for (int64_t k = 0; k < t->count; k++)
                 own = fmax(own, fabs(single.v[k] - exact.v[k]) / fabs(exact.v[k]));
-            report_note(p->report, "published float32 is off by up to %.1e from the exact value", own);
+            report_note(p->report, "published float32 is off by up to %.1e from the exact value",
+                        own);
         }
     }
 }
@@ -107,7 +113,10 @@ static void compare_functions(const parity *p, const reference *r, const char *p
 typedef double table_entry(const sc_sde *sde, int levels, int i);
 
 static double alpha(const sc_sde *s, int n, int i) { return 1 - sc_sde_level_beta(s, n, i); }
-static double alphabar(const sc_sde *s, int n, int i) { return exp(sc_sde_level_log_alphabar(s, n, i)); }
+static double alphabar(const sc_sde *s, int n, int i)
+{
+    return exp(sc_sde_level_log_alphabar(s, n, i));
+}
 static double root_alphabar(const sc_sde *s, int n, int i)
 {
     return exp(sc_sde_level_log_alphabar(s, n, i) / 2);
@@ -146,7 +155,8 @@ static void compare_table(const parity *p, const char *name, const tensor *their
     report_compare(p->report, "tables", name, ours, table, theirs->count, at_most);
 }
 
-static void compare_tables(const parity *p, const reference *r, const char *prefix, const sc_sde *sde)
+static void compare_tables(const parity *p, const reference *r, const char *prefix,
+                           const sc_sde *sde)
 {
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         char name[256];
@@ -176,9 +186,11 @@ static void compare_grid(const parity *p, const reference *r, const char *name)
     if (t.v && t.count == levels)
         report_compare(p->report, "sampler's times", name, ours[0], t.v, levels, ABSOLUTE(1e-7));
     if (index.v && index.count == levels)
-        report_compare(p->report, "sampler's levels", name, ours[1], index.v, levels, ABSOLUTE(1e-9));
+        report_compare(p->report, "sampler's levels", name, ours[1], index.v, levels,
+                       ABSOLUTE(1e-9));
     if (label.v && label.count == levels)
-        report_compare(p->report, "sampler's labels", name, ours[2], label.v, levels, ABSOLUTE(1e-9));
+        report_compare(p->report, "sampler's labels", name, ours[2], label.v, levels,
+                       ABSOLUTE(1e-9));
 }
 
 /* The part of a tensor's name before its first point, or of what follows `start`. */
@@ -207,7 +219,8 @@ sc_status check_facts(const parity *p, const reference *r)
             compare_grid(p, r, prefix);
     }
     if (sigmas.v) {
-        sc_sde sde = {.kind = SC_SDE_VE, .sigma_max = as_meant(sigmas.v[0]),
+        sc_sde sde = {.kind = SC_SDE_VE,
+                      .sigma_max = as_meant(sigmas.v[0]),
                       .sigma_min = as_meant(sigmas.v[sigmas.count - 1])};
         compare_table(p, "get_sigmas_descending64", &sigmas, &sde, descending, EACH(1e-6), false);
     }

@@ -1,9 +1,9 @@
 /* ode_KIND: the probability flow dx/dt = f x - g^2 s / 2 with a network: likelihood (with the
  * Skilling-Hutchinson trace), latent code, sampler. The whole batch is one system with its state in
- * float64, the network in float32, rtol = atol = 1e-5. The published result is itself some 1e-4 away
- * from the exact one, which is recorded too. */
-#include "subject.h"
+ * float64, the network in float32, rtol = atol = 1e-5. The published result is itself some 1e-4
+ * away from the exact one, which is recorded too. */
 #include "sdes.h"
+#include "subject.h"
 #include <math.h>
 #include <prior/ode.h>
 #include <prior/reverse_step.h>
@@ -24,7 +24,7 @@ typedef struct {
     sc_network *network;
     sc_run *run;
     int n;
-    int64_t count;        /* numbers in a batch */
+    int64_t count; /* numbers in a batch */
     float *x, *score, *gx, *theta;
     const float *epsilon; /* NULL: no trace */
     double *t;            /* (n) */
@@ -80,7 +80,11 @@ static sc_status carry(flow *f, float *end, double **delta, sc_ode_count *count,
 {
     sc_status status = SC_OK;
     double *y = POOL(double, f->count + f->n);
-    const sc_ode ode = {.self = f, .slope = slope, .accepted = accepted, .rtol = 1e-5, .atol = 1e-5,
+    const sc_ode ode = {.self = f,
+                        .slope = slope,
+                        .accepted = accepted,
+                        .rtol = 1e-5,
+                        .atol = 1e-5,
                         .n = f->count + (f->epsilon ? f->n : 0)};
     for (int64_t i = 0; i < f->count; i++)
         y[i] = start[i];
@@ -211,7 +215,8 @@ static sc_status open_flow(flow *f, const tensor *image)
     SC_TRY(subject_open(&f->s, f->p, name));
     SC_TRY(variant_get(&f->v, &f->s, which));
     SC_TRY(variant_network(&f->network, &f->s, &f->v));
-    SC_TRY(variant_run(&f->run, f->network, &f->s, f->n, (int)image->dim[2], (int)image->dim[3], true));
+    SC_TRY(variant_run(&f->run, f->network, &f->s, f->n, (int)image->dim[2], (int)image->dim[3],
+                       true));
     f->x = POOL(float, f->count);
     f->score = POOL(float, f->count);
     f->gx = POOL(float, f->count);

@@ -1,20 +1,21 @@
 /* NAME.io loss.KIND_{cont,disc}.{mean,sum}.{plain,lw}: value and gradient norms; NAME.grads: the
  * gradient itself, for every parameter. */
-#include "subject.h"
 #include "sdes.h"
+#include "subject.h"
 #include <math.h>
 #include <prior/training_loss.h>
 #include <string.h>
 
 #define LOSS 1e-5
-#define LOSS_WEIGHTED 1e-4 /* likelihood weighting: g^2 / std^2, where the published std is float32 */
+#define LOSS_WEIGHTED                                                                              \
+    1e-4 /* likelihood weighting: g^2 / std^2, where the published std is float32 */
 #define GRADIENT 1e-4
 #define GRADIENT_FLOOR 1e-6 /* of the largest gradient: some are zero in exact arithmetic */
 
 typedef struct {
     subject *s;
     variant v;
-    char kind[16];       /* "vp_cont" */
+    char kind[16]; /* "vp_cont" */
     sc_network *network;
     sc_run *run;
     sc_loss_batch batch;
@@ -53,8 +54,12 @@ static sc_status open_losses(losses *l, subject *s, const char *sde, bool discre
     tensor t = tensor_get(&s->io, "loss.%s.%s", l->kind, discrete ? "labels" : "t");
     if (!tensor_alike(&x0, &z) || !t.v || t.count != x0.dim[0] || x0.rank != 4)
         return sc_fail(SC_ERR_FORMAT, "loss %s needs x0, z and one time an image", l->kind);
-    l->batch = (sc_loss_batch){.n = (int)x0.dim[0], .h = (int)x0.dim[2], .w = (int)x0.dim[3],
-                               .x0 = to_engine(&x0), .z = to_engine(&z), .time = t.v};
+    l->batch = (sc_loss_batch){.n = (int)x0.dim[0],
+                               .h = (int)x0.dim[2],
+                               .w = (int)x0.dim[3],
+                               .x0 = to_engine(&x0),
+                               .z = to_engine(&z),
+                               .time = t.v};
     SC_TRY(find_variant(l, sde));
     SC_TRY(variant_network(&l->network, s, &l->v));
     SC_TRY(variant_run(&l->run, l->network, s, l->batch.n, l->batch.h, l->batch.w, true));
@@ -70,11 +75,11 @@ static void close_losses(losses *l)
 
 static sc_loss loss_of(const losses *l, bool sum, bool weighted)
 {
-    sc_loss_kind kind = !l->discrete                  ? SC_LOSS_SCORE
+    sc_loss_kind kind = !l->discrete                 ? SC_LOSS_SCORE
                         : l->v.sde.kind == SC_SDE_VE ? SC_LOSS_SMLD
-                                                      : SC_LOSS_DDPM;
-    return (sc_loss){.kind = kind, .sde = l->v.sde, .levels = l->v.levels, .sum = sum,
-                     .likelihood = weighted};
+                                                     : SC_LOSS_DDPM;
+    return (sc_loss){
+        .kind = kind, .sde = l->v.sde, .levels = l->v.levels, .sum = sum, .likelihood = weighted};
 }
 
 static const char *parameter_name(const losses *l, int i)
@@ -117,9 +122,11 @@ static void compare_norms(const losses *l, const char *name, const double *gradi
     }
     char key[192];
     snprintf(key, sizeof key, "%s.gradnorm", name);
-    report_compare(l->s->p->report, "gradient norms", key, &ours[at], &theirs.v[at], 1,
-                   (limit){.relative = slack * GRADIENT, .floor = slack * GRADIENT_FLOOR * largest});
-    report_note(l->s->p->report, "worst of %lld: %s", (long long)theirs.count, parameter_name(l, at));
+    report_compare(
+        l->s->p->report, "gradient norms", key, &ours[at], &theirs.v[at], 1,
+        (limit){.relative = slack * GRADIENT, .floor = slack * GRADIENT_FLOOR * largest});
+    report_note(l->s->p->report, "worst of %lld: %s", (long long)theirs.count,
+                parameter_name(l, at));
 }
 
 static void compare_gradients(const losses *l, const double *gradient)
@@ -136,9 +143,9 @@ static void compare_gradients(const losses *l, const double *gradient)
         if (!q || q->count != g.count)
             report_failure(l->s->p->report, "gradients", name, "the network has no such parameter");
         else
-            report_compare(l->s->p->report, "gradients", name, gradient + q->offset, g.v, g.count,
-                           (limit){.relative = slack * GRADIENT,
-                                   .floor = slack * GRADIENT_FLOOR * largest});
+            report_compare(
+                l->s->p->report, "gradients", name, gradient + q->offset, g.v, g.count,
+                (limit){.relative = slack * GRADIENT, .floor = slack * GRADIENT_FLOOR * largest});
     }
 }
 
@@ -146,7 +153,8 @@ static sc_status check_loss(const losses *l, bool sum, bool weighted)
 {
     sc_status status = SC_OK;
     char name[64], key[160];
-    snprintf(name, sizeof name, "%s.%s.%s", l->kind, sum ? "sum" : "mean", weighted ? "lw" : "plain");
+    snprintf(name, sizeof name, "%s.%s.%s", l->kind, sum ? "sum" : "mean",
+             weighted ? "lw" : "plain");
     tensor theirs = tensor_get(&l->s->io, "loss.%s.value", name);
     const char *chosen = json_string_value(json_object_get(l->s->json, "grads_of_loss"));
     sc_loss loss = loss_of(l, sum, weighted);

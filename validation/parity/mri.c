@@ -90,7 +90,8 @@ static void check_fast(const mri *m)
     tensor x = tensor_get(m->r, "x"), Fy = tensor_get(m->r, "Fy");
     tensor out = tensor_get(m->r, "fast.x"), mean = tensor_get(m->r, "fast.x_mean");
     tensor_get(m->r, "x_mean"); /* the published step does not use it */
-    tensor noise = tensor_get(m->r, "fast.prior_noise"), start = tensor_get(m->r, "fast.x_init_sigma378");
+    tensor noise = tensor_get(m->r, "fast.prior_noise"),
+           start = tensor_get(m->r, "fast.x_init_sigma378");
     if (!x.v || !Fy.v || x.count != m->n || Fy.count != 2 * m->n)
         return;
     sc_c32 *y = complexes(&Fy), *moved = consist_uncentred(m, reals(x.v, m->n, 1), y);
@@ -100,12 +101,14 @@ static void check_fast(const mri *m)
     if (mean.v)
         compare(m, "fast.x_mean", consist_uncentred(m, moved, y), &mean);
     if (noise.v && start.v)
-        compare(m, "fast.x_init_sigma378", consist_uncentred(m, reals(noise.v, m->n, 378), y), &start);
+        compare(m, "fast.x_init_sigma378", consist_uncentred(m, reals(noise.v, m->n, 378), y),
+                &start);
 }
 
 static void check_complex(const mri *m)
 {
-    tensor x = tensor_get(m->r, "ri.x"), Fy = tensor_get(m->r, "ri.Fy"), out = tensor_get(m->r, "ri.out");
+    tensor x = tensor_get(m->r, "ri.x"), Fy = tensor_get(m->r, "ri.Fy"),
+           out = tensor_get(m->r, "ri.out");
     if (x.v && Fy.v && out.v && x.count == 2 * m->n && Fy.count == 2 * m->n)
         compare(m, "ri.out", consist_uncentred(m, complexes(&x), complexes(&Fy)), &out);
 }

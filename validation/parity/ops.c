@@ -1,7 +1,7 @@
 /* ops: the kernels of device->kernels->net one by one, forward and vector-Jacobian product. What an
- * operation is follows from its name: fir_up, fir121_down, naive_up, ddpm_down_conv, nin, ...; "_odd"
- * and the like say nothing. Kernels read device memory, so this is for a device whose memory is the
- * host's. */
+ * operation is follows from its name: fir_up, fir121_down, naive_up, ddpm_down_conv, nin, ...;
+ * "_odd" and the like say nothing. Kernels read device memory, so this is for a device whose memory
+ * is the host's. */
 #include "parity.h"
 #include <base/kernel_net.h>
 #include <math.h>
@@ -28,7 +28,8 @@ static void compare(const operation *o, const char *kind, const char *what, cons
     char name[128];
     snprintf(name, sizeof name, "%s.%s", o->name, what);
     if (theirs->v)
-        report_compare(o->p->report, kind, name, ours, theirs->v, theirs->count, RELATIVE(OPERATION));
+        report_compare(o->p->report, kind, name, ours, theirs->v, theirs->count,
+                       RELATIVE(OPERATION));
 }
 
 static void compare_out(const operation *o, const float *y)
@@ -74,10 +75,19 @@ cleanup:
 
 static sc_conv_shape conv_shape(const operation *o, int h, int w, int in, int out, int kernel)
 {
-    return (sc_conv_shape){.n = o->n, .h = h, .w = w, .in = in, .out = out, .kernel = kernel,
-                           .stride = 1, .pad_low = kernel / 2, .pad_high = kernel / 2,
+    return (sc_conv_shape){.n = o->n,
+                           .h = h,
+                           .w = w,
+                           .in = in,
+                           .out = out,
+                           .kernel = kernel,
+                           .stride = 1,
+                           .pad_low = kernel / 2,
+                           .pad_high = kernel / 2,
                            .out_stride = (int64_t)in * kernel * kernel,
-                           .in_stride = (int64_t)kernel * kernel, .scale = 1, .backward = 1};
+                           .in_stride = (int64_t)kernel * kernel,
+                           .scale = 1,
+                           .backward = 1};
 }
 
 /* y and the gradients of x and W for one convolution; the bias is in[2] where there is one. */
@@ -156,7 +166,8 @@ static sc_status fir_resample(const operation *o, int up, int down)
     int oh = (int)o->out.dim[2], ow = (int)o->out.dim[3];
     float *y = POOL(float, o->out.count), *gx = POOL(float, o->in[0].count);
     if (f.taps > SC_FIR_TAPS)
-        return sc_fail(SC_ERR_UNSUPPORTED, "%s: a kernel of more than %d samples", o->name, SC_FIR_TAPS);
+        return sc_fail(SC_ERR_UNSUPPORTED, "%s: a kernel of more than %d samples", o->name,
+                       SC_FIR_TAPS);
     o->net->fir_forward(o->device, y, to_engine(&o->in[0]), &f, o->n, o->h, o->w, oh, ow, o->c);
     o->net->fir_backward(o->device, gx, to_engine(&o->v), &f, o->n, o->h, o->w, oh, ow, o->c, 0);
     compare_out(o, y);
@@ -181,7 +192,8 @@ static sc_status fir_conv_down(const operation *o)
     shape.stride = 2;
     shape.pad_low = shape.pad_high = 0;
     f.pad = (pads + 1) / 2;
-    o->net->fir_forward(o->device, filtered, to_engine(&o->in[0]), &f, o->n, o->h, o->w, h, w, o->c);
+    o->net->fir_forward(o->device, filtered, to_engine(&o->in[0]), &f, o->n, o->h, o->w, h, w,
+                        o->c);
     SC_TRY(run_conv(o, &shape, filtered, y, gfiltered));
     o->net->fir_backward(o->device, gx, gfiltered, &f, o->n, o->h, o->w, h, w, o->c, 0);
     compare_out(o, y);
@@ -209,13 +221,14 @@ static sc_status mean_down(const operation *o) { return resample(o, SC_RESAMPLE_
 static sc_status swish(const operation *o)
 {
     int n = (int)o->in[0].count;
-    float *identity = POOL(float, (int64_t)n * n), *zero = POOL(float, n), *y = POOL(float, n);
-    float *gx = POOL(float, n), *gw = POOL(float, (int64_t)n * n), *gb = POOL(float, n);
+    float *identity = POOL(float, (int64_t)n *n), *zero = POOL(float, n), *y = POOL(float, n);
+    float *gx = POOL(float, n), *gw = POOL(float, (int64_t)n *n), *gb = POOL(float, n);
     float *x = to_floats(o->in[0].v, n);
     for (int i = 0; i < n; i++)
         identity[(int64_t)i * n + i] = 1;
     o->net->linear_forward(o->device, y, x, identity, zero, 1, n, n, 1);
-    o->net->linear_backward(o->device, gx, gw, gb, to_floats(o->v.v, n), x, identity, 1, n, n, 1, 0);
+    o->net->linear_backward(o->device, gx, gw, gb, to_floats(o->v.v, n), x, identity, 1, n, n, 1,
+                            0);
     compare(o, "forward", "out", to_doubles(y, n), &o->out);
     compare(o, "vector-Jacobian product", "gin0", to_doubles(gx, n), &o->gin[0]);
     return SC_OK;
@@ -231,10 +244,13 @@ typedef struct {
 static norm_plan plan_norm(const operation *o, int groups, const float *x, const float *weight,
                            const float *bias)
 {
-    norm_plan m = {.shape = {.n = o->n, .c = {o->c, 0}, .groups = groups,
-                             .pixels = (int64_t)o->h * o->w, .epsilon = 1e-6f},
+    norm_plan m = {.shape = {.n = o->n,
+                             .c = {o->c, 0},
+                             .groups = groups,
+                             .pixels = (int64_t)o->h * o->w,
+                             .epsilon = 1e-6f},
                    .input = {.x = {x, NULL}, .weight = weight, .bias = bias}};
-    m.moments = POOL(float, (int64_t)o->n * groups * 2);
+    m.moments = POOL(float, (int64_t)o->n *groups * 2);
     m.scratch = pool((int64_t)o->net->norm_scratch(&m.shape), 1);
     return m;
 }
@@ -252,7 +268,8 @@ static sc_status groupnorm(const operation *o)
     float *gw = POOL(float, o->c), *gb = POOL(float, o->c);
     const sc_norm_gradient g = {.x = {gx, NULL}, .weight = gw, .bias = gb};
     o->net->norm_forward(o->device, y, m.moments, &m.input, &m.shape, m.scratch);
-    o->net->norm_backward(o->device, &g, to_engine(&o->v), m.moments, &m.input, &m.shape, m.scratch);
+    o->net->norm_backward(o->device, &g, to_engine(&o->v), m.moments, &m.input, &m.shape,
+                          m.scratch);
     compare_out(o, y);
     compare_input_gradient(o, gx);
     compare_weight_gradient(o, 1, gw);
@@ -305,7 +322,8 @@ static sc_status attn(const operation *o)
         g[i] = POOL(float, count);
         SC_TRY(o->net->conv_forward(c[i].conv, qkv[i], h, c[i].packed, c[i].scratch));
     }
-    o->net->attention_forward(o->device, mixed, qkv[0], qkv[1], qkv[2], o->n, pixels, o->c, scratch);
+    o->net->attention_forward(o->device, mixed, qkv[0], qkv[1], qkv[2], o->n, pixels, o->c,
+                              scratch);
     o->net->affine(o->device, y, x, NULL, root, 0, o->n, count / o->n, 0);
     SC_TRY(o->net->conv_forward(c[3].conv, y, mixed, c[3].packed, c[3].scratch));
 
@@ -331,10 +349,17 @@ static const struct {
     const char *start, *part; /* the name begins so and, if given, holds this */
     sc_status (*run)(const operation *o);
 } operations[] = {
-    {"fir", "_conv_down", fir_conv_down}, {"fir", "_up", fir_up},      {"fir", "_down", fir_down},
-    {"naive_up", NULL, up},               {"nearest_up", NULL, up},    {"naive_down", NULL, mean_down},
-    {"ddpm_down_conv", NULL, ddpm_down_conv}, {"nin", NULL, nin},      {"groupnorm", NULL, groupnorm},
-    {"attn", NULL, attn},                 {"swish", NULL, swish},
+    {"fir", "_conv_down", fir_conv_down},
+    {"fir", "_up", fir_up},
+    {"fir", "_down", fir_down},
+    {"naive_up", NULL, up},
+    {"nearest_up", NULL, up},
+    {"naive_down", NULL, mean_down},
+    {"ddpm_down_conv", NULL, ddpm_down_conv},
+    {"nin", NULL, nin},
+    {"groupnorm", NULL, groupnorm},
+    {"attn", NULL, attn},
+    {"swish", NULL, swish},
 };
 
 static sc_status run_operation(const operation *o)
@@ -349,8 +374,12 @@ static sc_status run_operation(const operation *o)
 
 static void check_operation(const parity *p, const reference *r, const char *name)
 {
-    operation o = {.p = p, .device = p->device, .net = p->device->kernels->net, .r = r,
-                   .out = tensor_get(r, "%s.out", name), .v = tensor_get(r, "%s.v", name)};
+    operation o = {.p = p,
+                   .device = p->device,
+                   .net = p->device->kernels->net,
+                   .r = r,
+                   .out = tensor_get(r, "%s.out", name),
+                   .v = tensor_get(r, "%s.v", name)};
     snprintf(o.name, sizeof o.name, "%s", name);
     for (int i = 0; i < 3; i++) {
         o.in[i] = tensor_get(r, "%s.in%d", name, i);

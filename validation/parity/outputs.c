@@ -1,7 +1,7 @@
 /* NAME.io: what the network gives for recorded labels, the score, the denoised image, and the
  * gradient with respect to the image. */
-#include "subject.h"
 #include "sdes.h"
+#include "subject.h"
 #include <math.h>
 #include <string.h>
 
@@ -83,7 +83,8 @@ static void check_labels(const evaluation *e)
     }
     key(name, e, "labels");
     if (e->t.v)
-        report_compare(e->s->p->report, "labels from t", name, label, e->labels.v, e->n, EACH(2e-6));
+        report_compare(e->s->p->report, "labels from t", name, label, e->labels.v, e->n,
+                       EACH(2e-6));
     key(name, e, "log_labels");
     if (e->t.v && log_labels.v)
         report_compare(e->s->p->report, "ln of labels from t", name, logarithm, log_labels.v, e->n,
@@ -190,8 +191,8 @@ static sc_status check_denoised(const evaluation *e, const tensor *score)
         sigma[k] = sc_sde_std(&e->v->sde, e->t.v[k]) / sc_sde_mean(&e->v->sde, e->t.v[k]);
     SC_TRY(sc_run_denoise(e->run, d, x, sigma));
     key(name, e, "score");
-    report_compare(e->s->p->report, "denoised image from sigma", name, from_engine(d, &e->x), theirs,
-                   e->x.count, RELATIVE(SCORE * e->s->p->slack));
+    report_compare(e->s->p->report, "denoised image from sigma", name, from_engine(d, &e->x),
+                   theirs, e->x.count, RELATIVE(SCORE * e->s->p->slack));
 cleanup:
     return status;
 }
@@ -233,7 +234,8 @@ cleanup:
 /* One number an image, images like x; what is absent fits. */
 static bool fits(const evaluation *e, const subject *s, const variant *v)
 {
-    const tensor numbers[] = {e->labels, e->t, e->std, tensor_get(&s->io, "%slog_labels", v->prefix)};
+    const tensor numbers[] = {e->labels, e->t, e->std,
+                              tensor_get(&s->io, "%slog_labels", v->prefix)};
     const tensor images[] = {e->output, tensor_get(&s->io, "%soutput64", v->prefix),
                              tensor_get(&s->io, "%sscore", v->prefix),
                              tensor_get(&s->io, "%svjp.v", v->prefix),
@@ -249,7 +251,9 @@ static bool fits(const evaluation *e, const subject *s, const variant *v)
 static sc_status check_variant(const subject *s, const variant *v)
 {
     sc_status status = SC_OK;
-    evaluation e = {.s = s, .v = v, .x = tensor_get(&s->io, "%sx", v->prefix),
+    evaluation e = {.s = s,
+                    .v = v,
+                    .x = tensor_get(&s->io, "%sx", v->prefix),
                     .t = tensor_get(&s->io, "%st", v->prefix),
                     .labels = tensor_get(&s->io, "%slabels", v->prefix),
                     .std = tensor_get(&s->io, "%sstd", v->prefix),

@@ -113,8 +113,7 @@ static sc_status with_best_network(const parity *p, const reference *r, check *r
         sc_status found = run(&one, r);
         if (found != SC_OK && found != NO_FIT)
             report_failure(one.report, "error", p->network[i], sc_message());
-        if (found != NO_FIT &&
-            (!best || report_failures(one.report) < report_failures(best))) {
+        if (found != NO_FIT && (!best || report_failures(one.report) < report_failures(best))) {
             report *worse = best;
             best = one.report;
             one.report = worse;
@@ -158,7 +157,10 @@ static void single_file(const parity *p, const char *file)
     finish_section(p, status);
 }
 
-static bool wanted(const arguments *a, const char *name) { return !a->only || strstr(name, a->only); }
+static bool wanted(const arguments *a, const char *name)
+{
+    return !a->only || strstr(name, a->only);
+}
 
 static void check_folder(const parity *p, const arguments *a, const names *files,
                          const names *networks)
@@ -190,8 +192,12 @@ static sc_status run(const arguments *a, int *failures)
     SC_TRY(cuda ? sc_device_create_cuda(&device) : sc_device_create_cpu(&device, a->threads));
     SC_TRY(list_folder(&files, a->folder));
     find_networks(&networks, &files);
-    parity p = {.report = r, .device = device, .folder = a->folder, .slack = cuda ? 10 : 1,
-                .network = networks.name, .networks = networks.count};
+    parity p = {.report = r,
+                .device = device,
+                .folder = a->folder,
+                .slack = cuda ? 10 : 1,
+                .network = networks.name,
+                .networks = networks.count};
     check_folder(&p, a, &files, &networks);
     if (report_rows(r) == 0)
         SC_TRY(sc_fail(SC_ERR_INPUT, "%s: no reference tensors", a->folder));

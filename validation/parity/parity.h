@@ -12,7 +12,7 @@ typedef struct {
     double slack;        /* limits times this: 1 on the CPU, 10 on CUDA */
     char (*network)[96]; /* names with a NAME.config.json, sorted */
     int networks;
-    int candidate;       /* the network to try with a file that names none */
+    int candidate; /* the network to try with a file that names none */
 } parity;
 
 /* The candidate does not fit: not an error of the file. */

@@ -40,7 +40,10 @@ void report_free(report *r)
     free(r);
 }
 
-void report_group(report *r, const char *group) { snprintf(r->group, sizeof r->group, "%s", group); }
+void report_group(report *r, const char *group)
+{
+    snprintf(r->group, sizeof r->group, "%s", group);
+}
 
 static row *add(report *r, const char *kind, const char *name)
 {
@@ -214,8 +217,10 @@ static void print_row(FILE *file, const row *x, const char *first, int count)
 
 static void print_verbose(const report *r, FILE *file, const char *group)
 {
-    fprintf(file, "\n| every quantity of %s | relative | largest | limit | | |\n"
-                  "|---|---|---|---|---|---|\n", group);
+    fprintf(file,
+            "\n| every quantity of %s | relative | largest | limit | | |\n"
+            "|---|---|---|---|---|---|\n",
+            group);
     for (int i = 0; i < r->count; i++) {
         char first[256];
         if (strcmp(r->rows[i].group, group) != 0)
@@ -228,8 +233,10 @@ static void print_verbose(const report *r, FILE *file, const char *group)
 static void print_group(const report *r, FILE *file, int i)
 {
     const char *group = r->rows[i].group;
-    fprintf(file, "\n### %s\n\n| quantity | compared | worst relative | largest difference | limit "
-                  "| | worst |\n|---|---|---|---|---|---|---|\n", group);
+    fprintf(file,
+            "\n### %s\n\n| quantity | compared | worst relative | largest difference | limit "
+            "| | worst |\n|---|---|---|---|---|---|---|\n",
+            group);
     for (int j = i; j < r->count; j++) {
         int count;
         if (strcmp(r->rows[j].group, group) != 0 || !first_of_kind(r, j))
@@ -247,7 +254,8 @@ void report_table(const report *r, FILE *file, bool verbose)
             if (verbose)
                 print_verbose(r, file, r->rows[i].group);
         }
-    fprintf(file, "\n%d quantities: %d within their limit, %d beyond, %d only shown, %d not available\n",
+    fprintf(file,
+            "\n%d quantities: %d within their limit, %d beyond, %d only shown, %d not available\n",
             r->count, count_of(r, PASSED), count_of(r, FAILED), count_of(r, JUST_SHOWN),
             count_of(r, NOT_AVAILABLE));
 }

@@ -10,9 +10,9 @@
 typedef struct report report;
 
 /* A quantity passes when |a - b| <= relative |b| + floor as norms (its relative error is then that
- * of |b| + floor / relative: what is zero in exact arithmetic is measured by the floor); where `absolute` is given, when
- * no number is off by more; where `each` is given, when no number is off by more than that part of
- * itself. All zero: shown, not judged. */
+ * of |b| + floor / relative: what is zero in exact arithmetic is measured by the floor); where
+ * `absolute` is given, when no number is off by more; where `each` is given, when no number is off
+ * by more than that part of itself. All zero: shown, not judged. */
 typedef struct {
     double relative, floor, absolute, each;
 } limit;

@@ -27,7 +27,8 @@ static sc_status advance(float *x, float *mean, const sampler *s, bool corrector
     const sc_reverse_step step = {&s->sde, s->levels, s->n, s->count / s->n, s->t};
     SC_TRY(sc_run_score(s->run, score, from, s->t));
     if (corrector)
-        sc_reverse_correct(x, mean, NULL, SC_CORRECT_LANGEVIN, &step, s->snr, true, from, score, noise);
+        sc_reverse_correct(x, mean, NULL, SC_CORRECT_LANGEVIN, &step, s->snr, true, from, score,
+                           noise);
     else
         SC_TRY(sc_reverse_predict(x, mean, SC_PREDICT_REVERSE, &step, from, score, noise, false));
 cleanup:
@@ -87,7 +88,7 @@ cleanup:
 sc_status check_sampler(const parity *p, const reference *r)
 {
     sc_status status = SC_OK;
-    static const char *const needed[] = {"corrector.x", "corrector.noise", "predictor.x",
+    static const char *const needed[] = {"corrector.x",     "corrector.noise", "predictor.x",
                                          "predictor.noise", "discrete_sigmas", "snr"};
     int which;
     subject s = {0};
@@ -116,7 +117,8 @@ sc_status check_sampler(const parity *p, const reference *r)
     double *ours = POOL(double, sigmas.count);
     for (int i = 0; i < sigmas.count; i++)
         ours[i] = sc_sde_level_sigma(&v.sde, (int)sigmas.count, i);
-    report_compare(p->report, "tables", "discrete_sigmas", ours, sigmas.v, sigmas.count, EACH(2e-6));
+    report_compare(p->report, "tables", "discrete_sigmas", ours, sigmas.v, sigmas.count,
+                   EACH(2e-6));
     SC_TRY(run_sampler(&run, r, &start, &t));
 cleanup:
     sc_run_free(run.run);

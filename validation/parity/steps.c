@@ -92,7 +92,8 @@ static sc_status check_predictors(const steps *s)
     for (size_t i = 0; i < sizeof predictors / sizeof *predictors; i++) {
         const char *name = predictors[i].name;
         double most = s->sde.kind == SC_SDE_VE && predictors[i].predictor != SC_PREDICT_EULER
-                          ? CANCELS : STEP;
+                          ? CANCELS
+                          : STEP;
         if (!tensor_has(s->r, "%s.%s.x", s->prefix, name))
             continue;
         SC_TRY(sc_reverse_predict(next, mean, predictors[i].predictor, &s->step, s->fx, s->fscore,
@@ -121,12 +122,14 @@ static void check_corrector(const steps *s, const char *name, sc_corrector corre
     int64_t count = s->x.count;
     float *next = POOL(float, count), *mean = POOL(float, count);
     double *e = POOL(double, s->step.n);
-    sc_reverse_correct(next, mean, e, corrector, &s->step, s->snr, true, s->fx, s->fscore, s->fnoise);
+    sc_reverse_correct(next, mean, e, corrector, &s->step, s->snr, true, s->fx, s->fscore,
+                       s->fnoise);
     compare_floats(s, "corrector steps", name, "x", next, STEP);
     compare_floats(s, "corrector steps", name, "x_mean", mean, STEP);
     snprintf(key, sizeof key, "%s.step_size", name);
     compare(s, "corrector steps", key, e, STEP);
-    sc_reverse_correct(next, mean, e, corrector, &s->step, s->snr, false, s->fx, s->fscore, s->fnoise);
+    sc_reverse_correct(next, mean, e, corrector, &s->step, s->snr, false, s->fx, s->fscore,
+                       s->fnoise);
     snprintf(key, sizeof key, "%s.step_size_per_image", name);
     compare(s, "corrector steps", key, e, STEP);
 
@@ -144,9 +147,14 @@ sc_status check_steps(const parity *p, const reference *r)
     static const char *const prefixes[] = {"ve", "vp", "subvp"};
     sc_status status = SC_OK;
     tensor t = tensor_get(r, "t"), snr = tensor_get(r, "snr"), b = tensor_get(r, "linear_b");
-    steps s = {.p = p, .r = r, .x = tensor_get(r, "x"), .score = tensor_get(r, "score"),
-               .noise = tensor_get(r, "noise"), .noise2 = tensor_get(r, "noise2")};
-    if (!t.v || !s.x.v || s.x.dim[0] != t.count || !tensor_alike(&s.x, &s.score) || !tensor_alike(&s.x, &s.noise) || !snr.v)
+    steps s = {.p = p,
+               .r = r,
+               .x = tensor_get(r, "x"),
+               .score = tensor_get(r, "score"),
+               .noise = tensor_get(r, "noise"),
+               .noise2 = tensor_get(r, "noise2")};
+    if (!t.v || !s.x.v || s.x.dim[0] != t.count || !tensor_alike(&s.x, &s.score) ||
+        !tensor_alike(&s.x, &s.noise) || !snr.v)
         return sc_fail(SC_ERR_FORMAT, "steps need t, x, score, noise and snr");
     s.noise2 = s.noise2.v ? s.noise2 : s.noise;
     s.snr = snr.v[0];
@@ -157,10 +165,16 @@ sc_status check_steps(const parity *p, const reference *r)
     s.fnoise2 = to_floats(s.noise2.v, s.x.count);
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         s.prefix = prefixes[i];
-        s.sde = (sc_sde){.kind = sde_kind_of(s.prefix), .sigma_min = .01, .sigma_max = 50,
-                         .beta_min = .1, .beta_max = 20};
-        s.step = (sc_reverse_step){.sde = &s.sde, .levels = LEVELS, .n = (int)t.count,
-                                   .count = s.x.count / t.count, .t = t.v};
+        s.sde = (sc_sde){.kind = sde_kind_of(s.prefix),
+                         .sigma_min = .01,
+                         .sigma_max = 50,
+                         .beta_min = .1,
+                         .beta_max = 20};
+        s.step = (sc_reverse_step){.sde = &s.sde,
+                                   .levels = LEVELS,
+                                   .n = (int)t.count,
+                                   .count = s.x.count / t.count,
+                                   .t = t.v};
         check_sde(&s);
         SC_TRY(check_predictors(&s));
         check_corrector(&s, "langevin", SC_CORRECT_LANGEVIN);

@@ -20,7 +20,8 @@ static sc_status open_part(reference *r, const subject *s, const char *end)
     return reference_open(r, s->p->folder, file);
 }
 
-sc_status load_theta(float *theta, const sc_network *network, const reference *r, const char *prefix)
+sc_status load_theta(float *theta, const sc_network *network, const reference *r,
+                     const char *prefix)
 {
     const sc_parameter *parameter;
     int count = sc_network_parameters(network, &parameter);
@@ -69,7 +70,10 @@ void subject_close(subject *s)
     sc_network_free(s->network);
 }
 
-int variant_count(const subject *s) { return (int)json_array_size(json_object_get(s->json, "sde")); }
+int variant_count(const subject *s)
+{
+    return (int)json_array_size(json_object_get(s->json, "sde"));
+}
 
 sc_status variant_get(variant *v, const subject *s, int i)
 {

@@ -17,7 +17,7 @@ typedef struct {
 typedef struct {
     const parity *p;
     char name[96];
-    json_t *json;            /* NAME.config.json */
+    json_t *json; /* NAME.config.json */
     sc_network_config config;
     reference state, io, grads;
     sc_network *network;
@@ -28,7 +28,8 @@ sc_status subject_open(subject *s, const parity *p, const char *name);
 void subject_close(subject *s);
 
 /* theta from tensors "<prefix><parameter>"; SC_ERR_FORMAT names what is missing or misshapen. */
-sc_status load_theta(float *theta, const sc_network *network, const reference *r, const char *prefix);
+sc_status load_theta(float *theta, const sc_network *network, const reference *r,
+                     const char *prefix);
 
 int variant_count(const subject *s);
 sc_status variant_get(variant *v, const subject *s, int i);

@@ -46,16 +46,22 @@ static double read_one(const sc_array *a, int64_t i)
     int64_t l;
     uint16_t half;
     switch (a->dtype) {
-    case SC_F32: return memcpy(&f, p, sizeof f), f;
-    case SC_F64: return memcpy(&d, p, sizeof d), d;
-    case SC_I32: return memcpy(&w, p, sizeof w), w;
-    case SC_I64: return memcpy(&l, p, sizeof l), (double)l;
-    case SC_U8: return *(const unsigned char *)p;
+    case SC_F32:
+        return memcpy(&f, p, sizeof f), f;
+    case SC_F64:
+        return memcpy(&d, p, sizeof d), d;
+    case SC_I32:
+        return memcpy(&w, p, sizeof w), w;
+    case SC_I64:
+        return memcpy(&l, p, sizeof l), (double)l;
+    case SC_U8:
+        return *(const unsigned char *)p;
     case SC_BF16:
         memcpy(&half, p, sizeof half);
         w = (int32_t)((uint32_t)half << 16);
         return memcpy(&f, &w, sizeof f), f;
-    default: return NAN;
+    default:
+        return NAN;
     }
 }
 

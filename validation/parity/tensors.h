@@ -34,8 +34,7 @@ typedef struct {
 /* printf-like name; .v NULL when absent or empty. */
 tensor tensor_get(const reference *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-bool tensor_has(const reference *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+bool tensor_has(const reference *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* [index, ...], whose memory is the tensor's */
 tensor tensor_slice(const tensor *x, int64_t index);
 bool tensor_alike(const tensor *a, const tensor *b); /* same shape */

@@ -1,6 +1,7 @@
 /* NAME_train: a trace of training steps with recorded batch, times and noise: losses, gradient
  * norms, rates, and the weights after the last step, raw and averaged. The network is the one of
- * the folder whose parameters the initial weights are; its checkpoints hold the same raw weights. */
+ * the folder whose parameters the initial weights are; its checkpoints hold the same raw weights.
+ */
 #include "checkpoints.h"
 #include "subject.h"
 #include <base/file.h>
@@ -56,7 +57,8 @@ static sc_status set_options(sc_options *o, const trace *t, const tensor *x0)
     double clip = number(t, "optim", "grad_clip", 1);
     SC_TRY(set(o, "clip", "%.17g", clip < 0 ? 1e9 : clip)); /* below 0: none */
     SC_TRY(sc_options_set(o, "loss", loss));
-    SC_TRY(sc_options_set(o, "reduce", number(t, "training", "reduce_mean", 1) != 0 ? "mean" : "sum"));
+    SC_TRY(
+        sc_options_set(o, "reduce", number(t, "training", "reduce_mean", 1) != 0 ? "mean" : "sum"));
     SC_TRY(sc_options_set(o, "likelihood-weighting",
                           number(t, "training", "likelihood_weighting", 0) != 0 ? "yes" : "no"));
 cleanup:
@@ -91,8 +93,12 @@ static sc_status one_step(trace *t, int k)
     tensor time = tensor_get(t->r, "step%d.%s", k, t->v.continuous ? "t" : "labels");
     if (!tensor_alike(&x0, &z) || !time.v)
         SC_TRY(sc_fail(SC_ERR_FORMAT, "step %d needs x0, z and one time an image", k));
-    const sc_loss_batch batch = {.n = (int)x0.dim[0], .h = (int)x0.dim[2], .w = (int)x0.dim[3],
-                                 .x0 = to_engine(&x0), .z = to_engine(&z), .time = time.v};
+    const sc_loss_batch batch = {.n = (int)x0.dim[0],
+                                 .h = (int)x0.dim[2],
+                                 .w = (int)x0.dim[3],
+                                 .x0 = to_engine(&x0),
+                                 .z = to_engine(&z),
+                                 .time = time.v};
     SC_TRY(sc_training_step_given(t->training, &batch));
     const sc_training_state *state = sc_training_current(t->training);
     t->loss[k] = state->loss;
@@ -118,7 +124,8 @@ static void compare_trace(const trace *t)
 
 /* All weights together; single ones that follow rounding noise (zero in exact arithmetic, which
  * Adam makes full-size) are only shown. */
-static void compare_weights(const trace *t, const char *kind, const float *ours, const float *theirs)
+static void compare_weights(const trace *t, const char *kind, const float *ours,
+                            const float *theirs)
 {
     const sc_parameter *q;
     int64_t whole = sc_network_parameter_count(t->network);
@@ -156,7 +163,8 @@ static sc_status compare_end(const trace *t)
     float *final = POOL(float, sc_network_parameter_count(t->network));
     SC_TRY(load_theta(final, t->network, t->r, "final."));
     compare_weights(t, "weights after the steps", sc_training_theta(t->training), final);
-    compare_weights(t, "averaged weights after the steps", sc_training_ema(t->training), t->s.theta);
+    compare_weights(t, "averaged weights after the steps", sc_training_ema(t->training),
+                    t->s.theta);
     snprintf(file, sizeof file, "%s.pth", t->s.name);
     SC_TRY(compare_checkpoint(t, file, final));
     snprintf(file, sizeof file, "%s.legacy.pth", t->s.name);
