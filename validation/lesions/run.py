@@ -124,15 +124,17 @@ def wilson(hits, n, z=1.96):
     return f"{hits}/{n} = {100 * p:.0f} % ({100 * max(low, 0):.0f} to {100 * min(high, 1):.0f})"
 
 
-def survivors(rows, method, contrast, diameter):
-    read = [r[f"with {method}"][i] for r in rows for i, l in enumerate(r["lesions"]) if l[2] == contrast and l[3] == diameter]
-    truth = [r["with truth"][i] for r in rows for i, l in enumerate(r["lesions"]) if l[2] == contrast and l[3] == diameter]
-    return wilson(sum(c >= contrast / 2 for c in read), len(read)), (np.sum(read) / np.sum(truth) if read else 0)
+def survivors(rows, method, kinds):
+    """Survival in words, and the contrast read over that read on the reference."""
+    read = [(r[f"with {method}"][i], r["with truth"][i], c) for r in rows for i, (_, _, c, d) in enumerate(r["lesions"])
+            if (c, d) in kinds]
+    kept = sum(r[0] for r in read) / sum(r[1] for r in read) if read else 0
+    return wilson(sum(found >= c / 2 for found, _, c in read), len(read)), kept
 
 
-def alarms(rows, method, contrast, k):
-    read = [place[k] for r in rows for place in r[f"without {method}"]]
-    return wilson(sum(c >= contrast / 2 for c in read), len(read))
+def alarms(rows, method, kinds):
+    read = [(place[DIAMETERS.index(d)], c) for r in rows for place in r[f"without {method}"] for c, d in kinds]
+    return wilson(sum(found >= c / 2 for found, c in read), len(read))
 
 
 def report(rows, masks):
@@ -142,11 +144,11 @@ def report(rows, masks):
         lines += [f"\n{mask}, {len(found)} slices:\n",
                   "| contrast | diameter | survives: BART L1 | survives: scorecon | contrast kept, BART L1 | scorecon | false "
                   "alarms: BART L1 | false alarms: scorecon |", "|---|---|---|---|---|---|---|---|"]
-        for c, d in KINDS:
-            (bart, bart_kept), (ours, ours_kept) = (survivors(found, m, c, d) for m in METHODS)
-            k = DIAMETERS.index(d)
-            lines.append(f"| {c} | {d} | {bart} | {ours} | {bart_kept:.2f} | {ours_kept:.2f} | "
-                         f"{alarms(found, 'bart-l1', c, k)} | {alarms(found, 'scorecon', c, k)} |")
+        for kinds in [[kind] for kind in KINDS] + [KINDS]:
+            (bart, bart_kept), (ours, ours_kept) = (survivors(found, m, kinds) for m in METHODS)
+            name = "%g | %g" % kinds[0] if len(kinds) == 1 else "all | all"
+            lines.append(f"| {name} | {bart} | {ours} | {bart_kept:.2f} | {ours_kept:.2f} | "
+                         f"{alarms(found, 'bart-l1', kinds)} | {alarms(found, 'scorecon', kinds)} |")
     return "\n".join(lines)
 
 
