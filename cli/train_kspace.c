@@ -122,13 +122,14 @@ static sc_status transform(sc_c32 *z, const int64_t dim[2], bool inverse, const 
     return SC_OK;
 }
 
-sc_status sc_crop_kspace(sc_array *out, const sc_array *page, const int64_t to[2],
+sc_status sc_crop_kspace(sc_array *out, const sc_array *page, const int64_t to[2], bool values,
                          const sc_device *device)
 {
     sc_status status = SC_OK;
     sc_c32 *full = NULL, *part = NULL;
     const int64_t *from = page->dim;
     int64_t n = from[0] * from[1], m = to[0] * to[1];
+    const float gain = (float)sqrt((double)m / (double)n); /* of unitary transforms of two sizes */
     *out = (sc_array){0};
     SC_TRY(SC_ALLOC(&full, n, "k-space"));
     SC_TRY(SC_ALLOC(&part, m, "k-space"));
@@ -144,7 +145,7 @@ sc_status sc_crop_kspace(sc_array *out, const sc_array *page, const int64_t to[2
     if (page->dtype == SC_C32)
         memcpy(out->data, part, (size_t)m * sizeof *part);
     for (int64_t i = 0; page->dtype == SC_F32 && i < m; i++)
-        ((float *)out->data)[i] = cabsf(part[i]);
+        ((float *)out->data)[i] = values ? gain * crealf(part[i]) : cabsf(part[i]);
 cleanup:
     sc_free(full);
     sc_free(part);

@@ -25,8 +25,9 @@ sc_status sc_occupancy_find(double share[2], const sc_occupancy *table, const ch
                             const char *contrast);
 
 /* out: page (y, x) with its k-space cropped to `to`, both axes about index n/2; of real pages the
- * magnitude. On failure it is empty. */
-sc_status sc_crop_kspace(sc_array *out, const sc_array *page, const int64_t to[2],
+ * magnitude, up to a factor; or their own values where those mean something (`values`: CT, whose
+ * air may be negative). On failure it is empty. */
+sc_status sc_crop_kspace(sc_array *out, const sc_array *page, const int64_t to[2], bool values,
                          const sc_device *device);
 
 #endif

@@ -60,7 +60,7 @@ static sc_status add_version(reader *r, const sc_array *slice, const double shar
     if (to[0] < 1 || to[1] < 1)
         SC_TRY(sc_fail(SC_ERR_INPUT, "image of %lld x %lld is too small", (long long)slice->dim[0],
                        (long long)slice->dim[1]));
-    SC_TRY(sc_crop_kspace(&cut, slice, to, r->device));
+    SC_TRY(sc_crop_kspace(&cut, slice, to, from->hu, r->device));
     SC_TRY(sc_train_data_add(r->data, &cut, &name, weight));
 cleanup:
     sc_array_free(&cut);

@@ -11,6 +11,15 @@ if(TARGET scorecon)
   endif()
 endif()
 
+# A part of the command line that is no program.
+add_executable(test_train_kspace ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_train_kspace.c
+               ${PROJECT_SOURCE_DIR}/cli/train_kspace.c)
+target_include_directories(test_train_kspace PRIVATE ${PROJECT_SOURCE_DIR} ${SC_INCLUDES_base})
+target_compile_options(test_train_kspace PRIVATE ${SC_WARNINGS})
+sc_test_links(test_train_kspace base)
+target_link_libraries(test_train_kspace PRIVATE PkgConfig::CMOCKA)
+add_test(NAME cli/test_train_kspace COMMAND test_train_kspace)
+
 # Every allocation and every write passes the test.
 if(TARGET test_failures)
   target_link_options(test_failures PRIVATE -Wl,--wrap=sc_alloc,--wrap=sc_file_write_all)
