@@ -12,14 +12,18 @@
 
 void sc_cpu_gemm_setup(void) { openblas_set_num_threads(1); } /* LAPACK's */
 
-/* In the calling thread. Sizes are positive and dense: oneDNN has no reason to refuse. */
+/* In the calling thread. Sizes are positive and dense: oneDNN refuses only for want of memory. */
 static void strip_product(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha,
                           const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
                           float *c, int64_t ldc)
 {
     int before = omp_get_max_threads();
     omp_set_num_threads(1);
-    dnnl_sgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    dnnl_status_t done = dnnl_sgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    if (done != dnnl_success)
+        cblas_sgemm(CblasRowMajor, ta == 'T' ? CblasTrans : CblasNoTrans,
+                    tb == 'T' ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
+                    alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
     omp_set_num_threads(before);
 }
 
