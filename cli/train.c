@@ -141,6 +141,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->data || !(a->output || a->evaluate))
             argp_error(state, "a folder of images and -o FILE are needed");
+        if (a->evaluate && (a->output || a->val || a->val_share > 0 || a->checkpoint || a->init ||
+                            a->network || a->about || a->history || a->figure || a->hours > 0))
+            argp_error(state, "--evaluate goes with FOLDER, --occupied, --matrix, --memory, "
+                       "--scratch and the options of training");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
         if (a->val && a->val_share > 0)

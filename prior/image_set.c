@@ -10,7 +10,7 @@
 
 #define LINE 256
 
-static sc_status describe(char *line, sc_image_set *set, int i)
+static sc_status describe(char *line, sc_image_set *set, int channels, int i)
 {
     const sc_image_source *source = set->source;
     sc_array image;
@@ -19,6 +19,8 @@ static sc_status describe(char *line, sc_image_set *set, int i)
     sc_status status = source->get(source->self, &image, i);
     if (status == SC_OK && (image.rank != 2 || (image.dtype != SC_F32 && image.dtype != SC_C32)))
         status = sc_fail(SC_ERR_INPUT, "expected a float32 or complex64 image (y, x)");
+    if (status == SC_OK && image.dtype == SC_C32 && channels == 1)
+        status = sc_fail(SC_ERR_INPUT, "is complex, but the network has 1 channel");
     if (status == SC_OK)
         status = sc_image_scale(&set->scale[i], &image);
     if (source->scale)
@@ -49,7 +51,7 @@ static sc_status accumulate(sc_image_set *set)
     return SC_OK;
 }
 
-sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source)
+sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source, int channels)
 {
     sc_status status = SC_OK;
     char *text = NULL;
@@ -57,11 +59,14 @@ sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source)
     *set = (sc_image_set){.source = source};
     if (source->count < 1)
         return sc_fail(SC_ERR_INPUT, "no images");
+    if (channels > 2)
+        return sc_fail(SC_ERR_USAGE, "images train networks of 1 or 2 channels, this one has %d",
+                       channels);
     SC_TRY(SC_ALLOC(&set->scale, source->count, "image scales"));
     SC_TRY(SC_ALLOC(&set->cumulative, source->count, "image weights"));
     SC_TRY(SC_ALLOC(&text, (size_t)source->count * LINE, "image list"));
     for (int i = 0; i < source->count; i++) {
-        SC_TRY(describe(text + length, set, i));
+        SC_TRY(describe(text + length, set, channels, i));
         length += strlen(text + length);
     }
     SC_TRY(accumulate(set));

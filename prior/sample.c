@@ -182,10 +182,15 @@ sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
     int kind = (int)sc_options_get(options, "sampler");
     int steps = (int)sc_options_get(options, "steps");
     int corrector = (int)sc_options_get(options, "corrector");
+    static const char *const corrected[] = {"corrector-steps", "snr"};
+    const sc_options standard = sc_options_default(sc_sample_options);
     if (steps == 1)
         return sc_fail(SC_ERR_USAGE, "option steps: expected 0, or at least 2, found 1");
     if (kind == HEUN && corrector)
         return sc_fail(SC_ERR_USAGE, "sampler heun has no corrector");
+    for (size_t i = 0; !corrector && i < sizeof corrected / sizeof *corrected; i++)
+        if (sc_options_get(options, corrected[i]) != sc_options_get(&standard, corrected[i]))
+            return sc_fail(SC_ERR_USAGE, "option %s: there is no corrector", corrected[i]);
     if (kind == HEUN)
         return sc_prior_sample(x, score, h, w, steps ? steps : 32, key, progress);
     static const sc_predictor predictor[] = {SC_PREDICT_REVERSE, SC_PREDICT_EULER,

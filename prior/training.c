@@ -60,6 +60,19 @@ sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *
 
 /* ---- creation ---- */
 
+/* Only the denoiser's noise levels are drawn by options. */
+static sc_status check_sigma_options(const sc_options *options)
+{
+    static const char *const names[] = {"sigma-mean", "sigma-std", "sigma-uniform", "sigma-min",
+                                        "sigma-max"};
+    const sc_options standard = sc_options_default(sc_training_options);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (sc_options_get(options, names[i]) != sc_options_get(&standard, names[i]))
+            return sc_fail(SC_ERR_USAGE, "option %s is for loss denoiser: the published losses "
+                           "have the noise levels of the network's configuration", names[i]);
+    return SC_OK;
+}
+
 static sc_status check_options(const sc_options *options, const sc_network *network)
 {
     const sc_network_config *config = sc_network_configuration(network);
@@ -68,7 +81,8 @@ static sc_status check_options(const sc_options *options, const sc_network *netw
     if (crop % multiple)
         return sc_fail(SC_ERR_USAGE, "option crop: expected a multiple of %d for this network, "
                        "found %d", multiple, crop);
-    return sc_loss_check(&loss, config);
+    sc_status status = loss.kind == SC_LOSS_DENOISER ? SC_OK : check_sigma_options(options);
+    return status != SC_OK ? status : sc_loss_check(&loss, config);
 }
 
 static sc_status allocate(sc_training *t)
@@ -108,9 +122,9 @@ sc_status sc_training_create(sc_training **training, const sc_network_config *co
     SC_TRY(check_options(options, t->network));
     t->loss_kind = sc_training_loss_of(options, config);
     if (train)
-        SC_TRY(sc_image_set_create(&t->train, train));
+        SC_TRY(sc_image_set_create(&t->train, train, config->channels));
     if (val)
-        SC_TRY(sc_image_set_create(&t->val, val));
+        SC_TRY(sc_image_set_create(&t->val, val, config->channels));
     SC_TRY(allocate(t));
     sc_network_initialise(t->network, t->theta, (uint64_t)sc_training_option(t, "seed"));
     memcpy(t->ema, t->theta, (size_t)t->count * sizeof *t->ema);

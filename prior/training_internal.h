@@ -12,8 +12,8 @@ typedef struct {
     char fingerprint[65];
 } sc_image_set;
 
-/* *set is empty on failure. */
-sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source);
+/* For a network of so many channels. *set is empty on failure. */
+sc_status sc_image_set_create(sc_image_set *set, const sc_image_source *source, int channels);
 void sc_image_set_free(sc_image_set *set);
 int sc_image_set_pick(const sc_image_set *set, double u); /* u in [0, 1) */
 

@@ -131,6 +131,8 @@ static sc_status check_published(const sc_network_config *config)
         return refuse("sigma_min and beta_min must be below sigma_max and beta_max");
     if (config->embedding_fourier && !config->continuous)
         return refuse("embedding_fourier needs continuous labels");
+    if (sde->kind == SC_SDE_VP && !config->continuous && sde->beta_max >= config->num_scales)
+        return refuse("num_scales must be above beta_max where noise levels are discrete");
     if (sde->kind == SC_SDE_SUBVP && !config->continuous)
         return refuse("subvp has continuous labels only");
     if (sde->kind == SC_SDE_VE && config->continuous && config->scale_by_sigma &&

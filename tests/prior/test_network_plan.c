@@ -155,6 +155,8 @@ static void bad_configurations_are_refused_by_name(void **state)
         {"{\"precondition_edm\": 0, \"continuous\": 0}", "continuous labels"},
         {"{\"precondition_edm\": 0, \"sigma_min\": 60}", "sigma_min"},
         {"{\"embedding_fourier\": 0, \"precondition_edm\": 0}", "discrete noise levels"},
+        {"{\"embedding_fourier\": 0, \"precondition_edm\": 0, \"continuous\": 0, \"sde\": \"vp\", "
+         "\"num_scales\": 20}", "above beta_max"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sc_network_config config = {.nf = -7};

@@ -108,6 +108,10 @@ static void what_does_not_go_together_is_refused(void **state)
     o = sc_options_default(sc_sample_options);
     assert_int_equal(sc_options_set(&o, "corrector", "langevin"), SC_OK);
     assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL), SC_ERR_USAGE);
+    o = sc_options_default(sc_sample_options);
+    assert_int_equal(sc_options_set(&o, "sampler", "reverse-diffusion"), SC_OK);
+    assert_int_equal(sc_options_set(&o, "snr", "0.2"), SC_OK);
+    assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL), SC_ERR_USAGE);
     sc_score_free(score);
 }
 

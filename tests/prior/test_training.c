@@ -426,6 +426,35 @@ static void wrong_options_are_refused(void **state)
     assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_ERR_INPUT);
     assert_non_null(strstr(sc_message(), "odd"));
     pixels[1][3] = 1;
+    assert_int_equal(sc_options_set(&o, "loss", "score"), SC_OK);
+    assert_int_equal(sc_options_set(&o, "sigma-max", "10"), SC_OK);
+    assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_ERR_USAGE);
+    assert_non_null(strstr(sc_message(), "sigma-max"));
+}
+
+static sc_status get_complex(void *self, sc_array *image, int index)
+{
+    (void)self;
+    *image = sc_array_view(SC_C32, 2, (int64_t[]){SIZE, SIZE / 2}, pixels[index]);
+    return SC_OK;
+}
+
+static void networks_that_images_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    sc_options o = options();
+    sc_training *t;
+    sc_network_config config = tiny();
+    sc_image_source with_phase = source;
+    with_phase.get = get_complex;
+    assert_int_equal(sc_training_create(&t, &config, &o, &with_phase, NULL, device), SC_OK);
+    sc_training_free(t);
+    config.channels = 1;
+    assert_int_equal(sc_training_create(&t, &config, &o, &with_phase, NULL, device), SC_ERR_INPUT);
+    assert_non_null(strstr(sc_message(), "complex"));
+    config.channels = 3;
+    assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_ERR_USAGE);
+    assert_non_null(strstr(sc_message(), "has 3"));
 }
 
 /* One parameter, by hand: the first update of Adam is rate * sign(g), and EMA follows. */
@@ -466,6 +495,7 @@ int main(void)
         cmocka_unit_test(killed_runs_leave_whole_files),
         cmocka_unit_test(weights_start_another_run),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(networks_that_images_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
