@@ -4,6 +4,7 @@
 #ifndef SC_CLI_COMMAND_H
 #define SC_CLI_COMMAND_H
 
+#include "base/option.h"
 #include "base/progress.h"
 #include "base/status.h"
 #include <argp.h>
@@ -24,6 +25,8 @@ int sc_command_check(int argc, char **argv);
 int sc_command_train(int argc, char **argv);
 int sc_command_sample(int argc, char **argv);
 int sc_command_import(int argc, char **argv);
+
+#define SC_CLI_HELP 300 /* bytes of an option's help */
 
 /* Options that every command takes; an argp child whose input is a sc_cli. */
 typedef struct {
@@ -50,6 +53,11 @@ long sc_cli_integer(struct argp_state *state, const char *name, const char *text
                     long max);
 double sc_cli_number(struct argp_state *state, const char *name, const char *text, double min,
                      double max);
+
+/* A library's table of options as options of a command, behind its own ones under a heading; row i
+ * has the key `first` + i. `text` holds the help for as long as `all` is used. */
+void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int first,
+                         const sc_option *table, const char *heading);
 
 bool sc_cli_ends_with(const char *text, const char *end);
 

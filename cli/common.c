@@ -172,6 +172,22 @@ double sc_cli_number(struct argp_state *state, const char *name, const char *tex
     return x;
 }
 
+void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int first,
+                         const sc_option *table, const char *heading)
+{
+    *all++ = (struct argp_option){.doc = heading, .group = 2};
+    for (int i = 0; table[i].name; i++) {
+        const sc_option *o = &table[i];
+        char standard[32];
+        sc_option_print(standard, sizeof standard, o, o->standard);
+        snprintf(text[i], SC_CLI_HELP, "%s%s%s%s (default %s)", o->help, o->unit[0] ? " [" : "",
+                 o->unit, o->unit[0] ? "]" : "", standard);
+        *all++ = (struct argp_option){
+            .name = o->name, .key = first + i, .doc = text[i], .group = 2,
+            .arg = o->type == SC_OPT_CHOICE ? o->choices : o->type == SC_OPT_BOOL ? "yes|no" : "X"};
+    }
+}
+
 bool sc_cli_ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);

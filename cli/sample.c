@@ -33,25 +33,7 @@ static const struct argp_option own_options[] = {
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
 
 static struct argp_option all_options[OWN_OPTIONS + SC_OPTIONS_MAX + 2];
-static char help_text[SC_OPTIONS_MAX][300];
-
-/* Our own options, then those of the library's table. */
-static void list_options(void)
-{
-    size_t n = 0;
-    for (; n < OWN_OPTIONS; n++)
-        all_options[n] = own_options[n];
-    all_options[n++] = (struct argp_option){.doc = "Sampler:", .group = 2};
-    for (int i = 0; sc_sample_options[i].name; i++) {
-        const sc_option *o = &sc_sample_options[i];
-        char standard[32];
-        sc_option_print(standard, sizeof standard, o, o->standard);
-        snprintf(help_text[i], sizeof help_text[i], "%s (default %s)", o->help, standard);
-        all_options[n++] = (struct argp_option){
-            .name = o->name, .key = KEY_TABLE + i, .doc = help_text[i], .group = 2,
-            .arg = o->type == SC_OPT_CHOICE ? o->choices : "X"};
-    }
-}
+static char help_text[SC_OPTIONS_MAX][SC_CLI_HELP];
 
 static void parse_size(arguments *a, char *text, struct argp_state *state)
 {
@@ -177,7 +159,9 @@ int sc_command_sample(int argc, char **argv)
                "reverse-diffusion --corrector langevin --steps 1000"};
     arguments a = {.count = 4, .height = 128, .width = 128, .seed = 1,
                    .options = sc_options_default(sc_sample_options)};
-    list_options();
+    memcpy(all_options, own_options, sizeof own_options);
+    sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_sample_options,
+                        "Sampler:");
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
     return sc_cli_exit(&a.cli, sample(&a));
 }

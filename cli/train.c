@@ -73,26 +73,7 @@ static const struct argp_option own_options[] = {
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
 
 static struct argp_option all_options[OWN_OPTIONS + SC_OPTIONS_MAX + 2];
-static char help_text[SC_OPTIONS_MAX][300];
-
-/* Our own options, then those of the library's table. */
-static void list_options(void)
-{
-    size_t n = 0;
-    for (; n < OWN_OPTIONS; n++)
-        all_options[n] = own_options[n];
-    all_options[n++] = (struct argp_option){.doc = "Training:", .group = 2};
-    for (int i = 0; sc_training_options[i].name; i++) {
-        const sc_option *o = &sc_training_options[i];
-        char standard[32];
-        sc_option_print(standard, sizeof standard, o, o->standard);
-        snprintf(help_text[i], sizeof help_text[i], "%s%s%s%s (default %s)", o->help,
-                 o->unit[0] ? " [" : "", o->unit, o->unit[0] ? "]" : "", standard);
-        all_options[n++] = (struct argp_option){
-            .name = o->name, .key = KEY_TABLE + i, .doc = help_text[i], .group = 2,
-            .arg = o->type == SC_OPT_CHOICE ? o->choices : o->type == SC_OPT_BOOL ? "yes|no" : "X"};
-    }
-}
+static char help_text[SC_OPTIONS_MAX][SC_CLI_HELP];
 
 static const char **path_argument(arguments *a, int key)
 {
@@ -417,7 +398,9 @@ int sc_command_train(int argc, char **argv)
                "-o ncsnpp.safetensors"};
     arguments a = {.minutes = 10, .matrix = 256, .memory = -1,
                    .options = sc_options_default(sc_training_options)};
-    list_options();
+    memcpy(all_options, own_options, sizeof own_options);
+    sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_training_options,
+                        "Training:");
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
     return sc_cli_exit(&a.cli, a.evaluate ? evaluate(&a) : train(&a));
 }

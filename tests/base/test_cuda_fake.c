@@ -1,9 +1,8 @@
 /* Label cuda-fake: the host side of the CUDA row on the fake runtime of tests/fake_cuda, against
  * the CPU row; what must fault faults; failures are kept and told. */
-#include "base/cuda_module_internal.h"
 #include "check.h"
 #include "row_compare.h"
-#include "tests/fake_cuda/fake.h"
+#include "tests/fake_cuda/fixture.h"
 #include <cublas_v2.h>
 #include <cufft.h>
 #include <pthread.h>
@@ -11,31 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static sc_device *cpu;
-static sc_device fake;
-
-static int start(void **state)
-{
-    (void)state;
-    sc_fake_reset();
-    if (sc_device_create_cpu(&cpu, 1) != SC_OK)
-        return -1;
-    fake = (sc_device){.threads = 1};
-    return sc_cuda_open(&fake);
-}
-
-/* Nothing may be left alive, also after a fault. */
-static int stop(void **state)
-{
-    (void)state;
-    fake.kernels->destroy(&fake);
-    sc_device_free(cpu);
-    int left = sc_fake_live();
-    if (left)
-        printf("%d things left on the device\n", left);
-    sc_fake_count(-left);
-    return left;
-}
+static int start(void **state) { return (void)state, start_rows(1); }
 
 static void every_kernel_equals_the_cpu_row(void **state)
 {

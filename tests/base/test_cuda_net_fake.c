@@ -1,36 +1,12 @@
 /* Label cuda-fake: the network's kernels of the CUDA row on the fake runtime, against the CPU row;
  * a call of cuDNN or cuBLAS that fails is told, and nothing is left on the device. */
-#include "base/cuda_module_internal.h"
 #include "check.h"
 #include "net_rows.h"
-#include "tests/fake_cuda/fake.h"
+#include "tests/fake_cuda/fixture.h"
 #include <cudnn.h>
 #include <pthread.h>
 
-static sc_device *cpu;
-static sc_device fake;
-
-static int start(void **state)
-{
-    (void)state;
-    sc_fake_reset();
-    if (sc_device_create_cpu(&cpu, 2) != SC_OK)
-        return -1;
-    fake = (sc_device){.threads = 1};
-    return sc_cuda_open(&fake);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    fake.kernels->destroy(&fake);
-    sc_device_free(cpu);
-    int left = sc_fake_live();
-    if (left)
-        printf("%d things left on the device\n", left);
-    sc_fake_count(-left);
-    return left;
-}
+static int start(void **state) { return (void)state, start_rows(2); }
 
 static void every_kernel_equals_the_cpu_row(void **state)
 {

@@ -6,38 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/cuda_module_internal.h"
 #include "network_rows.h"
 #include "prior/score.h"
 #include "prior/weights.h"
-#include "tests/fake_cuda/fake.h"
+#include "tests/fake_cuda/fixture.h"
 #include <cudnn.h>
 #include <unistd.h>
 
-static sc_device *cpu;
-static sc_device fake;
-
-static int start(void **state)
-{
-    (void)state;
-    sc_fake_reset();
-    if (sc_device_create_cpu(&cpu, 1) != SC_OK)
-        return -1;
-    fake = (sc_device){.threads = 1};
-    return sc_cuda_open(&fake);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    fake.kernels->destroy(&fake);
-    sc_device_free(cpu);
-    int left = sc_fake_live();
-    if (left)
-        print_message("%d things left on the device\n", left);
-    sc_fake_count(-left);
-    return left;
-}
+static int start(void **state) { return (void)state, start_rows(1); }
 
 static void every_network_agrees_with_the_cpu_row(void **state)
 {
