@@ -62,7 +62,7 @@ static row *add(report *r, const char *kind, const char *name)
 }
 
 /* A NaN of ours must not pass: comparisons are written so that it fails them. */
-static double at_least(double most, double x) { return x <= most ? most : x; }
+static double at_least(double most, double x) { return x <= most || isnan(most) ? most : x; }
 
 void report_compare(report *r, const char *kind, const char *name, const double *ours,
                     const double *theirs, int64_t n, limit at_most)
