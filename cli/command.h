@@ -4,6 +4,7 @@
 #ifndef SC_CLI_COMMAND_H
 #define SC_CLI_COMMAND_H
 
+#include "base/device.h"
 #include "base/option.h"
 #include "base/progress.h"
 #include "base/status.h"
@@ -53,6 +54,9 @@ long sc_cli_integer(struct argp_state *state, const char *name, const char *text
                     long max);
 double sc_cli_number(struct argp_state *state, const char *name, const char *text, double min,
                      double max);
+
+/* The argument of --device: cpu, cuda, cuda:tf32 or cuda:bf16; anything else exits 2. */
+void sc_cli_device(struct argp_state *state, const char *name, bool *cuda, sc_precision *precision);
 
 /* A library's table of options as options of a command, behind its own ones under a heading; row i
  * has the key `first` + i. `text` holds the help for as long as `all` is used. */

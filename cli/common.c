@@ -172,6 +172,26 @@ double sc_cli_number(struct argp_state *state, const char *name, const char *tex
     return x;
 }
 
+void sc_cli_device(struct argp_state *state, const char *name, bool *cuda, sc_precision *precision)
+{
+    static const struct {
+        const char *name;
+        bool cuda;
+        sc_precision precision;
+    } devices[] = {{"cpu", false, SC_PRECISION_FLOAT32},
+                   {"cuda", true, SC_PRECISION_FLOAT32},
+                   {"cuda:tf32", true, SC_PRECISION_TF32},
+                   {"cuda:bf16", true, SC_PRECISION_BF16}};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (!strcmp(name, devices[i].name)) {
+            *cuda = devices[i].cuda;
+            *precision = devices[i].precision;
+            return;
+        }
+    argp_failure(state, 2, 0, "--device: expected cpu, cuda, cuda:tf32 or cuda:bf16, found '%s'",
+                 name);
+}
+
 void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int first,
                          const sc_option *table, const char *heading)
 {

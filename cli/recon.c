@@ -61,25 +61,6 @@ static const struct argp_option options[] = {
 
 static void override(char **slot, char *value) { *slot = value; }
 
-static bool choose_device(sc_job *job, const char *name)
-{
-    static const struct {
-        const char *name;
-        bool cuda;
-        sc_precision precision;
-    } devices[] = {{"cpu", false, SC_PRECISION_FLOAT32},
-                   {"cuda", true, SC_PRECISION_FLOAT32},
-                   {"cuda:tf32", true, SC_PRECISION_TF32},
-                   {"cuda:bf16", true, SC_PRECISION_BF16}};
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-        if (!strcmp(name, devices[i].name)) {
-            job->cuda = devices[i].cuda;
-            job->precision = devices[i].precision;
-            return true;
-        }
-    return false;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     recon_arguments *a = state->input;
@@ -116,8 +97,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_failure(state, 2, 0, "--sets: expected auto, 1 or 2, found '%s'", argument);
         return 0;
     case KEY_DEVICE:
-        if (!choose_device(job, argument))
-            argp_failure(state, 2, 0, "--device: expected cpu, cuda, cuda:tf32 or cuda:bf16, found '%s'", argument);
+        sc_cli_device(state, argument, &job->cuda, &job->precision);
         return 0;
     case KEY_FORMAT:
         if (sc_formats_parse(&s->formats, argument) != SC_OK)

@@ -15,10 +15,12 @@ typedef struct {
     const char *prior, *output, *png;
     int count, height, width;
     uint64_t seed;
+    bool cuda;
+    sc_precision precision;
     sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_TABLE = 0x3000 };
+enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_DEVICE, KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
     {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
@@ -27,6 +29,8 @@ static const struct argp_option own_options[] = {
     {"png", KEY_PNG, "FILE", 0, "the grid of magnitudes, beside a .npy", 1},
     {"count", 'n', "N", 0, "number of images (default 4)", 1},
     {"size", KEY_SIZE, "HxW", 0, "their size (default 128x128)", 1},
+    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
+     1},
     {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only", 1},
 };
 
@@ -60,6 +64,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_PRIOR: a->prior = text; return 0;
     case KEY_SIZE: parse_size(a, text, state); return 0;
     case KEY_PNG: a->png = text; return 0;
+    case KEY_DEVICE: sc_cli_device(state, text, &a->cuda, &a->precision); return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
@@ -121,17 +126,30 @@ static bool part_cancelled(void *self)
     return p->outer->cancelled && p->outer->cancelled(p->outer->self);
 }
 
+/* *gpu: must outlive the score; NULL on the CPU. */
+static sc_status load_prior(sc_score **score, sc_device **gpu, const arguments *a)
+{
+    if (!a->cuda)
+        return sc_score_load(score, a->prior, a->cli.threads);
+    sc_status status = sc_device_create_cuda(gpu);
+    if (status != SC_OK)
+        return status;
+    (*gpu)->precision = a->precision;
+    return sc_score_load_on(score, a->prior, *gpu);
+}
+
 static sc_status sample(const arguments *a)
 {
     sc_status status = SC_OK;
     sc_score *score = NULL;
+    sc_device *gpu = NULL;
     float *x = NULL;
     bool png = sc_cli_ends_with(a->output, ".png");
     part p = {.outer = sc_cli_progress(&a->cli), .count = a->count};
     const sc_progress progress = {&p, report_part, part_cancelled};
     if (!png && !sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy or .png", a->output));
-    SC_TRY(sc_score_load(&score, a->prior, a->cli.threads));
+    SC_TRY(load_prior(&score, &gpu, a));
     size_t size = (size_t)a->height * (size_t)a->width * (size_t)score->channels;
     SC_TRY(sc_alloc((void **)&x, size * (size_t)a->count, sizeof *x, "samples"));
     for (p.index = 0; p.index < a->count; p.index++)
@@ -143,6 +161,7 @@ static sc_status sample(const arguments *a)
         SC_TRY(write_png(a->png, x, a, score->channels));
 cleanup:
     sc_score_free(score);
+    sc_device_free(gpu);
     sc_free(x);
     return status;
 }

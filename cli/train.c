@@ -23,7 +23,8 @@ typedef struct {
     sc_cli cli;
     const char *data, *val, *output, *checkpoint, *init, *occupied, *about, *network,
         *history, *evaluate, *figure, *scratch;
-    bool resume;
+    bool resume, cuda;
+    sc_precision precision;
     double hours, minutes, val_share, memory;
     int matrix;
     sc_options options;
@@ -35,7 +36,7 @@ enum {
     KEY_VAL = 0x2000, KEY_CHECKPOINT, KEY_RESUME, KEY_INIT, KEY_OCCUPIED, KEY_ABOUT, KEY_NETWORK,
     KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE, KEY_FIGURE, KEY_SHARE,
     KEY_MEMORY,
-    KEY_SCRATCH,
+    KEY_SCRATCH, KEY_DEVICE,
     KEY_TABLE = 0x3000 /* + position in sc_training_options */
 };
 
@@ -49,6 +50,8 @@ static const struct argp_option own_options[] = {
      "machine's memory)", 1},
     {"scratch", KEY_SCRATCH, "FOLDER", 0, "place of the scratch file (default: that of the prior)",
      1},
+    {"device", KEY_DEVICE, "NAME", 0,
+     "where the network computes: cpu (default) or cuda; gradients are float32", 1},
     {"occupied", KEY_OCCUPIED, "CSV", 0,
      "crop each image's k-space to the block that its scanner filled: columns subject, contrast, "
      "kspace_rows, kspace_cols; one line per file contrast/subject.tif", 1},
@@ -106,6 +109,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
+    case KEY_DEVICE: sc_cli_device(state, text, &a->cuda, &a->precision); return 0;
     case KEY_RESUME: a->resume = true; return 0;
     case KEY_HOURS: a->hours = sc_cli_number(state, "--hours", text, 1e-4, 1e5); return 0;
     case KEY_MINUTES:
@@ -126,6 +130,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
                             a->network || a->about || a->history || a->figure || a->hours > 0))
             argp_error(state, "--evaluate goes with FOLDER, --occupied, --matrix, --memory, "
                        "--scratch and the options of training");
+        if (a->precision != SC_PRECISION_FLOAT32)
+            argp_error(state, "--device: expected cpu or cuda, training is in float32");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
         if (a->val && a->val_share > 0)
@@ -328,27 +334,35 @@ static void tell_images(const images *set, const arguments *a)
 
 /* ---- the command ---- */
 
+/* The CPU, which prepares images, and the GPU for the network if it is wanted. */
+static sc_status create_devices(sc_device **cpu, sc_device **gpu, const arguments *a)
+{
+    sc_status status = sc_device_create_cpu(cpu, a->cli.threads);
+    return status == SC_OK && a->cuda ? sc_device_create_cuda(gpu) : status;
+}
+
 static sc_status train(const arguments *a)
 {
     sc_status status = SC_OK;
     sc_network_config config;
-    sc_device *device = NULL;
+    sc_device *device = NULL, *gpu = NULL;
     images set = {0};
     sc_training *training = NULL;
     sc_train_reporter reporter = {
         .quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
     SC_TRY(read_network(&config, a));
-    SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
+    SC_TRY(create_devices(&device, &gpu, a));
     SC_TRY(load_images(&set, a, device));
     tell_images(&set, a);
     SC_TRY(sc_training_create(&training, &config, &a->options, &set.train.source,
-                              set.val.count ? &set.val.source : NULL, device));
+                              set.val.count ? &set.val.source : NULL, gpu ? gpu : device));
     reporter.training = training;
     SC_TRY(run_training(training, a, &reporter));
 cleanup:
     sc_train_reporter_free(&reporter);
     sc_training_free(training);
     free_images(&set);
+    sc_device_free(gpu);
     sc_device_free(device);
     return status;
 }
@@ -357,22 +371,23 @@ cleanup:
 static sc_status evaluate(const arguments *a)
 {
     sc_status status = SC_OK;
-    sc_device *device = NULL;
+    sc_device *device = NULL, *gpu = NULL;
     images set = {0};
     sc_training *training = NULL;
     sc_weights weights;
     sc_validation validation;
     SC_TRY(sc_weights_read(&weights, a->evaluate));
-    SC_TRY(sc_device_create_cpu(&device, a->cli.threads));
+    SC_TRY(create_devices(&device, &gpu, a));
     SC_TRY(load_images(&set, a, device));
     SC_TRY(sc_training_create(&training, sc_network_configuration(weights.network), &a->options,
-                              &set.train.source, &set.train.source, device));
+                              &set.train.source, &set.train.source, gpu ? gpu : device));
     SC_TRY(sc_training_start_from(training, a->evaluate));
     SC_TRY(sc_training_validate(training, &validation));
     sc_train_print_evaluation(&validation, a->cli.json);
 cleanup:
     sc_training_free(training);
     free_images(&set);
+    sc_device_free(gpu);
     sc_device_free(device);
     sc_weights_free(&weights);
     return status;

@@ -177,6 +177,8 @@ expect 1 "nan/a.npy: slice 2 holds 1 values that are not finite" train nan -o x.
 expect 2 "loss smld: the network has EDM" "${train[@]}" --loss smld -o x.safetensors
 expect 2 "expected reduce mean" "${train[@]}" --reduce sum -o x.safetensors
 expect 2 "evaluate goes with" "${train[@]}" --evaluate whole.safetensors
+expect 2 "expected cpu, cuda" "${train[@]}" --device gpu -o x.safetensors
+expect 2 "training is in float32" "${train[@]}" --device cuda:bf16 -o x.safetensors
 expect 2 "one of denoiser" "${train[@]}" --loss other -o x.safetensors
 expect 1 "empty: no images" train empty -o x.safetensors
 expect 1 "nowhere" train nowhere -o x.safetensors

@@ -8,6 +8,7 @@
 
 #include "network_rows.h"
 #include "prior/score.h"
+#include "prior/training.h"
 #include "prior/weights.h"
 #include "tests/fake_cuda/fixture.h"
 #include <cudnn.h>
@@ -94,6 +95,51 @@ static void a_score_is_the_same_on_both_rows(void **state)
     free(theta);
 }
 
+/* ---- training ---- */
+
+enum { SIDE = 20 };
+
+static sc_status get_image(void *self, sc_array *image, int index)
+{
+    (void)index;
+    *image = sc_array_view(SC_F32, 2, (int64_t[]){SIDE, SIDE}, self);
+    return SC_OK;
+}
+
+static const char *name_image(void *self, int index) { return (void)self, (void)index, "disc"; }
+
+/* Batches, gradients, updates and validation; each device its own training. */
+static void a_training_goes_the_same_way_on_both_rows(void **state)
+{
+    (void)state;
+    static const char *const values[][2] = {{"batch", "4"}, {"part", "2"}, {"crop", "16"},
+                                            {"warmup", "0"}};
+    const sc_device *const devices[2] = {cpu, &fake};
+    float pixels[SIDE * SIDE];
+    const char *name;
+    sc_network_config c = network_of_row(0, &name);
+    sc_options o = sc_options_default(sc_training_options);
+    sc_image_source source = {.self = pixels, .count = 1, .get = get_image, .name = name_image};
+    sc_training_state end[2];
+    sc_validation seen[2];
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = hypot(i / SIDE - 9, i % SIDE - 11) < 6 ? 1 : .1f;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        GOOD(sc_options_set(&o, values[i][0], values[i][1]));
+    for (int i = 0; i < 2; i++) {
+        sc_training *t;
+        GOOD(sc_training_create(&t, &c, &o, &source, &source, devices[i]));
+        for (int step = 0; step < 3; step++)
+            GOOD(sc_training_step(t));
+        end[i] = *sc_training_current(t);
+        GOOD(sc_training_validate(t, &seen[i]));
+        sc_training_free(t);
+    }
+    assert_true(fabs(end[1].loss / end[0].loss - 1) < 1e-4);
+    assert_true(fabs(end[1].gradient_norm / end[0].gradient_norm - 1) < 1e-3);
+    assert_true(fabs(seen[1].loss / seen[0].loss - 1) < 1e-4);
+}
+
 /* Whatever call fails, at whatever place, it is told and nothing is left on the device. */
 static sc_status whole_run(const sc_network *network, const float *theta)
 {
@@ -177,6 +223,7 @@ int main(void)
         TEST(evaluation_may_use_tensor_cores),
         TEST(evaluation_without_recording_agrees_too),
         TEST(a_score_is_the_same_on_both_rows),
+        TEST(a_training_goes_the_same_way_on_both_rows),
         TEST(whatever_fails_is_told_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
