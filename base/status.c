@@ -36,7 +36,10 @@ sc_status sc_context(sc_status code, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof message)
+    if (length >= 0 && (size_t)length < sizeof message && !strncmp(inner, message, (size_t)length) &&
+        inner[length] == ':')
+        memcpy(message, inner, sizeof message); /* said already */
+    else if (length >= 0 && (size_t)length < sizeof message)
         snprintf(message + length, sizeof message - (size_t)length, ": %s", inner);
     one_line();
     return code;

@@ -63,13 +63,13 @@ static void fact(json_t *facts, const char *name, json_t *value)
     json_object_set_new(facts, name, value);
 }
 
-/* Lists of numbers with " x " between, of words with ", "; what is deeper as JSON. */
+/* Lists of numbers with " x " between, of words with ", "; empty words as such; what is deeper as JSON. */
 static void print_value(const json_t *value)
 {
     size_t i;
     json_t *part = json_array_get(value, 0);
     if (json_is_string(value)) {
-        fputs(json_string_value(value), stdout);
+        fputs(json_string_length(value) ? json_string_value(value) : "not stated", stdout);
     } else if (json_is_real(value)) {
         printf("%.6g", json_real_value(value));
     } else if (part && !json_is_array(part) && !json_is_object(part)) {
@@ -224,6 +224,9 @@ static sc_status describe(const char *path, const info_arguments *a)
         if (status == SC_OK || !(sc_cli_ends_with(path, ".npy") || sc_cli_ends_with(path, ".cfl")))
             return status;
     }
+    if (sc_image_recognise(&format, path) == SC_ERR_FORMAT)
+        return sc_fail(SC_ERR_FORMAT, "%s: expected a scan, an image, a prior (.safetensors) or a protocol "
+                                      "(.yaml), found none of them", path);
     return describe_image(path, a->cli.json);
 }
 

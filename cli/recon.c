@@ -124,6 +124,24 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* One line of a list, wrapped with the rest two deeper than its beginning: argp would put it to column 0. */
+static void put_item(FILE *out, int indent, const char *text)
+{
+    enum { WIDTH = 78 };
+    int column = fprintf(out, "%*s", indent, "");
+    for (bool first = true; *text; first = false) {
+        int length = (int)strcspn(text, " ");
+        if (!first && column + 1 + length > WIDTH)
+            column = fprintf(out, "\n%*s", indent + 2, "") - 1;
+        else if (!first)
+            column += fprintf(out, " ");
+        column += fprintf(out, "%.*s", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
 /* The methods and their options, straight from the table. */
 static char *append_methods(int key, const char *text, void *input)
 {
@@ -135,16 +153,20 @@ static char *append_methods(int key, const char *text, void *input)
     FILE *out = open_memstream(&all, &size);
     if (!out)
         return (char *)text;
-    fprintf(out, "%s\nMethods (default %s; with --samples %s; with --fallback %s):\n", text, SC_METHOD_POINT,
+    fprintf(out, "%s\nMethods (default %s; with --samples %s;\nwith --fallback %s):\n", text, SC_METHOD_POINT,
             SC_METHOD_SAMPLES, SC_METHOD_CLASSICAL);
     for (int i = 0; sc_methods[i]; i++) {
         const sc_method *m = sc_methods[i];
-        fprintf(out, "  %s: %s (%s; %s)\n", m->name, m->help, m->claim, m->source);
-        for (const sc_option *o = m->options; o && o->name; o++)
+        char item[512];
+        snprintf(item, sizeof item, "%s: %s (%s; %s)", m->name, m->help, m->claim, m->source);
+        put_item(out, 2, item);
+        for (const sc_option *o = m->options; o && o->name; o++) {
             if (o->type == SC_OPT_CHOICE || o->type == SC_OPT_BOOL)
-                fprintf(out, "      %s=%s: %s\n", o->name, o->type == SC_OPT_BOOL ? "yes|no" : o->choices, o->help);
+                snprintf(item, sizeof item, "%s=%s: %s", o->name, o->type == SC_OPT_BOOL ? "yes|no" : o->choices, o->help);
             else
-                fprintf(out, "      %s=%g%s%s: %s\n", o->name, o->standard, o->unit[0] ? " " : "", o->unit, o->help);
+                snprintf(item, sizeof item, "%s=%g%s%s: %s", o->name, o->standard, o->unit[0] ? " " : "", o->unit, o->help);
+            put_item(out, 6, item);
+        }
     }
     fclose(out);
     return all;
@@ -158,7 +180,8 @@ static const struct argp argp = {
     "Examples:\n"
     "  scorecon recon scan.h5 -o out\n"
     "  scorecon recon scan.h5 -o out --samples 16 --seed 1\n"
-    "  scorecon recon full.cfl --mask mask.npy -o out --method l1-wavelet --opt lambda=0.005\n",
+    "  scorecon recon full.cfl --mask mask.npy -o out\n"
+    "  scorecon recon scan.h5 -o out --method l1-wavelet --opt lambda=0.005\n",
     children, append_methods, 0};
 
 /* The protocol is read before the other options, so that these win. */

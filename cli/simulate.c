@@ -94,7 +94,7 @@ static const struct argp argp = {
     "Measure an image (NIfTI, DICOM, TIFF, .npy) with simulated coils, phase and noise; the scanner sees "
     "it on a finer grid than the reconstruction. Or, if IMAGE is a full raw scan, undersample it.\v"
     "Examples:\n"
-    "  scorecon simulate head.nii.gz -o scan.h5 --truth truth.npy --slices 60:130:10 --mask lines:4:24\n"
+    "  scorecon simulate head.nii.gz -o scan.h5 --truth truth.npy --slices 60:130:10\n"
     "  scorecon simulate full.h5 -o quarter.h5 --mask random:4:24\n",
     children, 0, 0};
 
@@ -193,16 +193,21 @@ cleanup:
     return status;
 }
 
-/* Raw scans are HDF5 with readouts or k-space; arrays (.npy, .cfl) are images unless 4-dimensional,
- * which sc_image_read would refuse. */
+/* Raw scans are HDF5 with readouts or k-space. Arrays (.npy, .cfl) may be either: what can be read as
+ * an image is one, so that only those with several coils are scans. */
 static bool is_raw_scan(const char *path)
 {
     const char *format;
+    sc_volume image = {0};
+    sc_scan scan = {0};
     if (sc_scan_recognise(&format, path) != SC_OK)
         return false;
     if (strcmp(format, "npy") != 0 && strcmp(format, "cfl") != 0)
         return true;
-    return sc_image_recognise(&format, path) != SC_OK;
+    bool raw = sc_image_read(&image, path) != SC_OK && sc_scan_read(&scan, path, NULL) == SC_OK;
+    sc_volume_free(&image);
+    sc_scan_free(&scan);
+    return raw;
 }
 
 int sc_command_simulate(int argc, char **argv)

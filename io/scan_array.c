@@ -219,9 +219,12 @@ sc_status sc_scan_select(sc_scan *scan, const sc_scan_options *options)
         }
         scan->frame[frames++] = scan->frame[f];
     }
+    if (options->slice >= scan->slices)
+        return sc_fail(SC_ERR_USAGE, "slice: expected 0 to %lld, found %d", (long long)scan->slices - 1,
+                       options->slice);
     if (images == 0)
-        return sc_fail(SC_ERR_USAGE, "no such slice or frame: %lld slices, %lld frames",
-                       (long long)scan->slices, (long long)scan->frames);
+        return sc_fail(SC_ERR_USAGE, "none of %lld frames has the chosen contrast, repetition, set and phase",
+                       (long long)scan->frames);
     scan->frames = scan->kspace.dim[0] = scan->mask.dim[0] = frames;
     scan->slices = scan->kspace.dim[1] = scan->mask.dim[1] = images / frames;
     return SC_OK;

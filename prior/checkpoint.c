@@ -137,6 +137,22 @@ static sc_status check_vector(const sc_safetensors *file, const char *name, int6
     return SC_OK;
 }
 
+/* Where the first field begins in which two texts of a network differ; the fields' order is fixed. */
+static size_t first_difference(const char *a, const char *b)
+{
+    size_t field = 0;
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+        if (a[i + 1] == '"' && (a[i] == ',' || a[i] == '{'))
+            field = i + 1;
+    return field;
+}
+
+static int field_length(const char *text)
+{
+    const char *next = strstr(text, ",\"");
+    return (int)(next ? (size_t)(next - text) : strcspn(text, "}"));
+}
+
 /* The network's text may be that of an older version, which knew fewer fields. */
 static sc_status expect_network(const sc_safetensors *file, const char *expected)
 {
@@ -146,9 +162,12 @@ static sc_status expect_network(const sc_safetensors *file, const char *expected
     char *found = NULL;
     SC_TRY(sc_network_config_parse(&config, text ? text : "none"));
     SC_TRY(sc_network_config_print(&found, &config));
-    if (strcmp(found, expected) != 0)
-        SC_TRY(sc_fail(SC_ERR_INPUT, "network of the checkpoint: expected %.200s, found %.200s",
-                       expected, found));
+    if (strcmp(found, expected) != 0) {
+        size_t from = first_difference(expected, found);
+        SC_TRY(sc_fail(SC_ERR_INPUT, "network of the checkpoint: expected %.*s, found %.*s (another --network "
+                                     "or --init than before?)",
+                       field_length(expected + from), expected + from, field_length(found + from), found + from));
+    }
 cleanup:
     sc_free(found);
     return status;

@@ -10,6 +10,7 @@ static void context_is_put_in_front(void **state)
     sc_status status = sc_fail(SC_ERR_INPUT, "k-space holds %d NaN", 3);
     status = sc_context(status, "slice %d", 12);
     status = sc_context(status, "%s", "scan.h5");
+    status = sc_context(status, "%s", "scan.h5"); /* twice is once */
     assert_int_equal(status, SC_ERR_INPUT);
     assert_string_equal(sc_message(), "scan.h5: slice 12: k-space holds 3 NaN");
     assert_int_equal(sc_context(SC_OK, "nothing"), SC_OK);

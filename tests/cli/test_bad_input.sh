@@ -49,6 +49,7 @@ expect 1 "mask_none.npy.*without samples" recon full.h5 --mask mask_none.npy -o 
 expect 1 "calibration" recon full.h5 --mask mask_sparse.npy -o out --method cg-sense
 expect 1 "maps|other.npy" recon scan.h5 --maps other.npy -o out --method cg-sense
 expect 1 "prior|weights|safetensors|image.npy" recon scan.h5 --prior image.npy -o out
+expect 1 "text.h5: expected a scan, an image, a prior .* or a protocol" info text.h5
 /usr/bin/python3 -c 'import numpy as np; y, x = np.mgrid[-1:1:48j, -1:1:40j]; np.save("maps.npy", np.stack([0.5 * np.exp(9j * (k - 1.5) * x) for k in range(4)]).astype("c8"))'
 expect 1 "explains [0-9]+ % of the signal" recon scan.h5 --maps maps.npy -o out --method cg-sense
 [ ! -e out ] || fail "an implausible image was written"
@@ -113,6 +114,12 @@ expect 1 "geometry" recon scan.h5 -o out --method cg-sense --format npy,dicom
 expect 2 "in full" recon scan.h5 -o out --method cg-sense --proto unknown.yaml
 expect 2 "random.*centre" simulate image.npy -o s.h5 --mask random:8:24
 expect 2 "s.npy.*h5" simulate image.npy -o s.npy
+
+# a scan of arrays: several coils tell it from an image
+"$program" simulate image.npy -o array.cfl --mask full --coils 4 --quiet >/dev/null || fail "simulate to .cfl"
+"$program" simulate array.cfl -o part.cfl --mask lines:4:16 --quiet || fail "a .cfl scan is not undersampled"
+"$program" info part.cfl --quiet | grep -qE "acceleration +[2-9]" || fail "part.cfl is not undersampled"
+expect 2 "array.cfl: slice: expected 0 to 0, found 3" recon array.cfl -o out --method cg-sense --slice 3
 
 # output folders
 mkdir full_folder && touch full_folder/file

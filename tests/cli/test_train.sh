@@ -184,6 +184,8 @@ expect 1 "empty: no images" train empty -o x.safetensors
 expect 1 "nowhere" train nowhere -o x.safetensors
 expect 2 "stop.ckpt exists" "${train[@]}" --checkpoint stop.ckpt -o x.safetensors
 expect 1 "seed" "${train[@]}" --checkpoint stop.ckpt --resume --seed 2 -o x.safetensors
+echo '{"nf": 16, "levels": 2, "ch_mult": [1, 1], "num_res_blocks": 1, "attention": [0, 0]}' >wide.json
+expect 1 'network of the checkpoint: expected "nf":16, found "nf":8 ' "${train[@]}" --network wide.json --checkpoint stop.ckpt --resume -o x.safetensors
 expect 2 "from 8 to 1024" "${train[@]}" --crop 3 -o x.safetensors
 expect 2 "needs --checkpoint" "${train[@]}" --resume -o x.safetensors
 head -2 shares.csv >short.csv

@@ -311,7 +311,7 @@ static void slices_and_frames_can_be_chosen(void **state)
     assert_true(kspace_at(&scan, 0, 0, 1, 0, 2, 4) == kspace_at(&a, 1, 2, 1, 0, 2, 4));
     sc_scan_free(&scan);
     options.slice = 4;
-    assert_refused(sc_scan_read(&scan, in_scratch("w"), &options), SC_ERR_USAGE, "4 slices");
+    assert_refused(sc_scan_read(&scan, in_scratch("w"), &options), SC_ERR_USAGE, "slice: expected 0 to 3, found 4");
     sc_scan_free(&a);
 }
 
