@@ -367,7 +367,8 @@ static inline void torch_checkpoint(torch_file *t, const sc_network *network, co
 static inline void bytes_write(const char *path, bytes *b)
 {
     FILE *f = fopen(path, "wb");
-    if (!f || fwrite(b->p, 1, b->n, f) != b->n || fclose(f))
+    // an empty file is a case of its own, and fwrite takes no null pointer even for no bytes
+    if (!f || (b->n && fwrite(b->p, 1, b->n, f) != b->n) || fclose(f))
         abort();
     free(b->p);
     *b = (bytes){0};
