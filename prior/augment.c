@@ -3,8 +3,13 @@
  * prior learns; the others are turned by up to 12 degrees and zoomed out by up to 1.25 or in by up
  * to 1.08, each axis a little differently, with cubic interpolation (Keys 1981, a = -1/2).
  *
- * Phase (radians): constant + A u(y, x), u of unit maximum over the image, a random sum of
- * linear and quadratic terms and four Fourier terms of at most 1.5 periods over the image.
+ * Phase (radians), as gradient echoes have it:
+ *   constant + A u(y, x), u of unit maximum over the image, a random sum of linear and quadratic
+ *     terms and four Fourier terms of at most 1.5 periods over the image: coils, shim, timing;
+ *   + F sum of 0 to 3 local fields, as beside air-filled sinuses: w^2 / (r^2 + w^2), and the dipole
+ *     4 w^2 r^2 cos(2 theta - a) / (r^2 + w^2)^2;
+ *   + T cos(f v + s), v the image's value (1: its 99.9th percentile): fat, vessels and fluid have a
+ *     phase of their own, with edges as sharp as the anatomy's.
  */
 #include "prior/augment.h"
 #include "base/memory.h"
@@ -20,6 +25,14 @@
 #define MAX_PHASE (1.25 * M_PI)
 #define PHASE_PERIODS 1.5
 #define FOURIER_TERMS 4
+#define LOCAL_FIELDS 3
+#define FIELD_PHASE 2.5      /* largest F */
+#define FIELD_NARROWEST 0.02 /* w, as a share of half the image */
+#define FIELD_WIDEST 0.25
+#define TISSUE_SHARE 0.7 /* of the examples, that have such a phase */
+#define TISSUE_LEAST 0.03
+#define TISSUE_MOST 1.0
+#define TISSUE_SWING 10.0 /* largest f */
 
 static double draw(sc_key key, int purpose, int e)
 {
@@ -72,8 +85,8 @@ sc_status sc_image_scale(double *scale, const sc_array *image)
         bad += !isfinite(magnitude[i]);
     }
     if (bad)
-        status = sc_fail(SC_ERR_INPUT, "image holds %lld values that are not finite",
-                         (long long)bad);
+        status =
+            sc_fail(SC_ERR_INPUT, "image holds %lld values that are not finite", (long long)bad);
     else
         *scale = select_kth(magnitude, n, (int64_t)(0.999 * (double)(n - 1)));
     if (status == SC_OK && !(*scale > 0))
@@ -172,9 +185,15 @@ static void interpolate(double v[2], const sc_array *image, double y, double x)
 /* ---- phase ---- */
 
 typedef struct {
+    double y, x, width, amplitude, dipole, direction;
+} local_field;
+
+typedef struct {
     double constant, amplitude;
     double polynomial[5]; /* x, y, x^2, xy, y^2 of coordinates in [-1, 1] */
     double coefficient[FOURIER_TERMS], ky[FOURIER_TERMS], kx[FOURIER_TERMS], shift[FOURIER_TERMS];
+    local_field field[LOCAL_FIELDS];
+    double tissue, swing, start; /* T, f, s */
 } phase_map;
 
 static double phase_shape(const phase_map *p, double y, double x)
@@ -184,6 +203,41 @@ static double phase_shape(const phase_map *p, double y, double x)
     for (int i = 0; i < FOURIER_TERMS; i++)
         sum += p->coefficient[i] * cos(M_PI * (p->ky[i] * y + p->kx[i] * x) + p->shift[i]);
     return sum;
+}
+
+static double field_at(const local_field *f, double y, double x)
+{
+    double dy = y - f->y, dx = x - f->x, r2 = dy * dy + dx * dx, w2 = f->width * f->width;
+    double both = r2 + w2, c = cos(f->direction), s = sin(f->direction);
+    double dipole = 4 * w2 * ((dx * dx - dy * dy) * c + 2 * dx * dy * s) / (both * both);
+    return f->amplitude * ((1 - f->dipole) * w2 / both + f->dipole * dipole);
+}
+
+static double log_between(double low, double high, double u)
+{
+    return exp(between(log(low), log(high), u));
+}
+
+/* Local fields and the phase of tissues, from draw e on. */
+static void random_susceptibility(phase_map *p, int e, sc_key key)
+{
+    int fields = (int)((LOCAL_FIELDS + 1) * draw(key, SC_DATASET_PHASE, e++));
+    for (int i = 0; i < LOCAL_FIELDS; i++) {
+        local_field *f = &p->field[i];
+        f->y = between(-1, 1, draw(key, SC_DATASET_PHASE, e++));
+        f->x = between(-1, 1, draw(key, SC_DATASET_PHASE, e++));
+        f->width = log_between(FIELD_NARROWEST, FIELD_WIDEST, draw(key, SC_DATASET_PHASE, e++));
+        f->amplitude = between(-FIELD_PHASE, FIELD_PHASE, draw(key, SC_DATASET_PHASE, e++));
+        f->dipole = draw(key, SC_DATASET_PHASE, e++);
+        f->direction = 2 * M_PI * draw(key, SC_DATASET_PHASE, e++);
+        if (i >= fields)
+            f->amplitude = 0;
+    }
+    bool tissue = draw(key, SC_DATASET_PHASE, e++) < TISSUE_SHARE;
+    double most = log_between(TISSUE_LEAST, TISSUE_MOST, draw(key, SC_DATASET_PHASE, e++));
+    p->tissue = tissue ? most : 0;
+    p->swing = TISSUE_SWING * draw(key, SC_DATASET_PHASE, e++);
+    p->start = 2 * M_PI * draw(key, SC_DATASET_PHASE, e);
 }
 
 static phase_map random_phase(unsigned without, sc_key key)
@@ -205,15 +259,21 @@ static phase_map random_phase(unsigned without, sc_key key)
         for (int j = 0; j <= 8; j++)
             largest = fmax(largest, fabs(phase_shape(&p, i / 4.0 - 1, j / 4.0 - 1)));
     p.amplitude = wanted / largest;
+    random_susceptibility(&p, e, key);
     return p;
 }
 
-/* Coordinates over the larger side of the image, so that crops see a part of the swing. */
-static double phase_at(const phase_map *p, const sc_array *image, double y, double x)
+/* Of the pixel (y, x) of this value. Coordinates over the larger side of the image, so that crops
+ * see a part of the swing. */
+static double phase_at(const phase_map *p, const sc_array *image, double y, double x, double value)
 {
     double half = (double)(image->dim[0] > image->dim[1] ? image->dim[0] : image->dim[1]) / 2;
-    return p->constant + p->amplitude * phase_shape(p, (y - (double)image->dim[0] / 2) / half,
-                                                    (x - (double)image->dim[1] / 2) / half);
+    y = (y - (double)image->dim[0] / 2) / half;
+    x = (x - (double)image->dim[1] / 2) / half;
+    double sum = p->constant + p->amplitude * phase_shape(p, y, x);
+    for (int i = 0; i < LOCAL_FIELDS && p->field[i].amplitude != 0; i++)
+        sum += field_at(&p->field[i], y, x);
+    return sum + (p->tissue > 0 ? p->tissue * cos(p->swing * value + p->start) : 0);
 }
 
 void sc_augment(float *x, const sc_array *image, double scale, const sc_augmentation *how,
@@ -239,7 +299,8 @@ void sc_augment(float *x, const sc_array *image, double scale, const sc_augmenta
             out[0] = (float)(factor * v[0]);
             if (how->channels == 1)
                 continue;
-            double angle = phase_at(&phase, image, py, px), c = cos(angle), s = sin(angle);
+            double value = hypot(v[0], v[1]) / scale;
+            double angle = phase_at(&phase, image, py, px, value), c = cos(angle), s = sin(angle);
             out[0] = (float)(factor * (v[0] * c - v[1] * s));
             out[1] = (float)(factor * (v[0] * s + v[1] * c));
         }

@@ -39,7 +39,7 @@ const sc_option sc_training_options[] = {
     {"turns", SC_OPT_BOOL, "", 0, 1, 1, NULL, "turn half of them by up to 12 degrees"},
     {"zooms", SC_OPT_BOOL, "", 0, 1, 1, NULL, "scale half of them, by 0.8 to 1.08"},
     {"brightness", SC_OPT_BOOL, "", 0, 1, 1, NULL, "scale their values, by 0.5 to 1.2"},
-    {"phase", SC_OPT_BOOL, "", 0, 1, 1, NULL, "complex networks: add a smooth random phase"},
+    {"phase", SC_OPT_BOOL, "", 0, 1, 1, NULL, "complex networks: add a random phase, as gradient echoes have it"},
     {"val-images", SC_OPT_INT, "", 1, 1e6, 48, NULL, "images in a validation"},
     {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
 };
