@@ -39,8 +39,10 @@ sc_status sc_context(sc_status code, const char *format, ...)
     if (length >= 0 && (size_t)length < sizeof message && !strncmp(inner, message, (size_t)length) &&
         inner[length] == ':')
         memcpy(message, inner, sizeof message); /* said already */
-    else if (length >= 0 && (size_t)length < sizeof message)
-        snprintf(message + length, sizeof message - (size_t)length, ": %s", inner);
+    else if (length >= 0 && (size_t)length + 3 < sizeof message) { /* what does not fit is cut */
+        int room = (int)sizeof message - length - 3;
+        snprintf(message + length, (size_t)room + 3, ": %.*s", room, inner);
+    }
     one_line();
     return code;
 }
