@@ -109,9 +109,13 @@ static sc_status describe_scan(const char *path, const info_arguments *a)
     sc_status status = sc_scan_read(&scan, path, NULL);
     if (status == SC_OK)
         status = sc_scan_describe(&text, &scan, true, a->identifying);
-    json_t *facts = status == SC_OK ? json_loads(text, 0, NULL) : NULL;
+    json_error_t error;
+    json_t *facts = status == SC_OK ? json_loads(text, 0, &error) : NULL;
     if (facts)
         print_facts(facts, path, a->cli.json);
+    else if (status == SC_OK)
+        status = sc_fail(SC_ERR_FORMAT, "%s: its header cannot be shown: line %d: %s", path,
+                         error.line, error.text);
     json_decref(facts);
     sc_free(text);
     sc_scan_free(&scan);
@@ -180,7 +184,7 @@ static sc_status describe_image(const char *path, bool json)
     fact(facts, "kind", json_string("image"));
     fact(facts, "format", json_string(format));
     fact(facts, "slices", json_integer(dim[0]));
-    fact(facts, "image", json_pack("[I,I]", (json_int_t)dim[2], (json_int_t)dim[1]));
+    fact(facts, "image", json_pack("[I,I]", (json_int_t)dim[1], (json_int_t)dim[2]));
     fact(facts, "type", json_string(sc_dtype_name(volume.data.dtype)));
     if (volume.units[0])
         fact(facts, "units", json_string(volume.units));

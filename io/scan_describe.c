@@ -69,10 +69,14 @@ static void put_int(json_t *facts, const char *name, int64_t value)
     json_object_set_new(facts, name, json_integer(value));
 }
 
-static void put_triple(json_t *facts, const char *name, int64_t x, int64_t y, int64_t z)
+/* Rows x columns; of a 3D scan slices x rows x columns. */
+static void put_size(json_t *facts, const char *name, const sc_scan *scan, int64_t z, int64_t y,
+                     int64_t x)
 {
     json_object_set_new(facts, name,
-                        json_pack("[I,I,I]", (json_int_t)x, (json_int_t)y, (json_int_t)z));
+                        scan->nz > 1
+                            ? json_pack("[I,I,I]", (json_int_t)z, (json_int_t)y, (json_int_t)x)
+                            : json_pack("[I,I]", (json_int_t)y, (json_int_t)x));
 }
 
 /* Measured samples, highest average count, and samples in all, of frame 0. */
@@ -90,11 +94,12 @@ static void put_sampling(json_t *facts, const sc_scan *scan)
     if (averages > 1)
         put_int(facts, "averages", (int64_t)averages);
     sc_scan_centre(low, high, scan, mask);
-    put_triple(facts, "fully_sampled_centre", high[2] - low[2], high[1] - low[1], high[0] - low[0]);
+    put_size(facts, "fully_sampled_centre", scan, high[0] - low[0], high[1] - low[1],
+             high[2] - low[2]);
     if (scan->calibration.data) {
         sc_scan_centre(low, high, scan, scan->calibration_mask.data);
-        put_triple(facts, "calibration_lines", high[2] - low[2], high[1] - low[1],
-                   high[0] - low[0]);
+        put_size(facts, "calibration_lines", scan, high[0] - low[0], high[1] - low[1],
+                 high[2] - low[2]);
     }
     put_int(facts, "noise_samples", scan->noise.data ? scan->noise.dim[1] : 0);
 }
@@ -116,7 +121,7 @@ static void put_geometry(json_t *facts, const sc_scan *scan)
         normal[a] = fabs(g->affine[b][0] * g->affine[c][1] - g->affine[c][0] * g->affine[b][1]);
         largest = normal[a] > normal[largest] ? a : largest;
     }
-    json_object_set_new(facts, "voxel_mm", json_pack("[f,f]", sqrt(size[0]), sqrt(size[1])));
+    json_object_set_new(facts, "voxel_mm", json_pack("[f,f]", sqrt(size[1]), sqrt(size[0])));
     if (g->slices > 1)
         json_object_set_new(facts, "slice_step_mm", json_real(sqrt(size[2])));
     if (g->thickness_mm > 0)
@@ -138,8 +143,8 @@ static json_t *collect(const sc_scan *scan, bool identifying)
     put_int(facts, "slices", scan->slices);
     put_int(facts, "frames", scan->frames);
     put_int(facts, "coils", scan->coils);
-    put_triple(facts, "matrix", scan->nx, scan->ny, scan->nz);
-    put_triple(facts, "image", scan->image_nx, scan->image_ny, scan->image_nz);
+    put_size(facts, "matrix", scan, scan->nz, scan->ny, scan->nx);
+    put_size(facts, "image", scan, scan->image_nz, scan->image_ny, scan->image_nx);
     if (scan->readout)
         json_object_set_new(facts, "readout", json_string(scan->readout == 'x' ? "x" : "y"));
     put_sampling(facts, scan);

@@ -19,6 +19,11 @@ names = [line.split()[0] for line in open("text.txt").read().splitlines()[1:]]
 assert list(json.load(sys.stdin)) == names, names' || fail "info $file: text and JSON disagree"
 done
 
+# rows x columns, as everywhere
+for file in scan.h5 image.npy; do
+    "$program" info $file --quiet 2>/dev/null | grep -qE '^  image +48 x 40$' || fail "info $file does not say 48 x 40"
+done
+
 "$program" recon scan.h5 --plan --method l1-wavelet --quiet >plan.txt 2>/dev/null || fail "recon --plan"
 for line in 'method +l1-wavelet' 'options +lambda=0 .*wavelet=db2 shift=yes' 'operator, once +[0-9.e-]+ GFLOP' \
     'time, in all +[0-9.e-]+ s' 'memory, at most +[0-9.]+ MiB'; do

@@ -374,7 +374,7 @@ static void a_description_tells_who_only_when_asked(void **state)
         assert_non_null(strstr(text, json ? "Model \\\"1\\\"" : "model: Model \"1\"\n"));
         assert_non_null(strstr(text, "oblique coronal"));
         assert_non_null(json ? strstr(text, "fully_sampled_centre")
-                             : strstr(text, "fully_sampled_centre: 8 x 5 x 1\n"));
+                             : strstr(text, "fully_sampled_centre: 5 x 8\n"));
         sc_free(text);
         assert_good(sc_scan_describe(&text, &a, json, true));
         assert_non_null(strstr(text, "Name^Test"));
