@@ -81,6 +81,12 @@ void sc_reverse_discretise(double *f, double *g, const sc_reverse_step *step, co
     }
 }
 
+static sc_status not_ancestral(void)
+{
+    return sc_fail(SC_ERR_UNSUPPORTED, "ancestral sampling is known for VE and VP, and not for the "
+                                       "probability flow");
+}
+
 sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
                              const sc_reverse_step *step, const float *x, const float *score,
                              const float *z, bool flow)
@@ -90,8 +96,7 @@ sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
                                                   [SC_PREDICT_EULER] = euler,
                                                   [SC_PREDICT_ANCESTRAL] = ancestral};
     if (predictor == SC_PREDICT_ANCESTRAL && (flow || step->sde->kind == SC_SDE_SUBVP))
-        return sc_fail(SC_ERR_UNSUPPORTED, "ancestral sampling is known for VE and VP, and not for "
-                                           "the probability flow");
+        return not_ancestral();
     for (int k = 0; k < step->n; k++) {
         linear_step l = rows[predictor](step->sde, step->levels, step->t[k]);
         int64_t at = k * step->count;
@@ -101,6 +106,64 @@ sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
     }
     return SC_OK;
 }
+
+/* ---- from a time to another ---- */
+
+/* mean(t) / mean(to) - 1 of VP, without cancellation */
+static double mean_change(const sc_reverse_interval *v)
+{
+    return expm1(log(sc_sde_mean(v->sde, v->t)) - log(sc_sde_mean(v->sde, v->to)));
+}
+
+static double variance_change(const sc_reverse_interval *v)
+{
+    double std = sc_sde_std(v->sde, v->t), below = sc_sde_std(v->sde, v->to);
+    return (std - below) * (std + below);
+}
+
+static linear_step euler_to(const sc_reverse_interval *v)
+{
+    double g = sc_sde_diffusion(v->sde, v->t), dt = v->t - v->to;
+    return (linear_step){1 - sc_sde_drift(v->sde, v->t) * dt, g * g * dt, g * sqrt(dt)};
+}
+
+static linear_step reverse_to(const sc_reverse_interval *v)
+{
+    if (v->sde->kind == SC_SDE_SUBVP)
+        return euler_to(v);
+    double f = v->sde->kind == SC_SDE_VP ? mean_change(v) : 0;
+    double variance = v->sde->kind == SC_SDE_VP ? -f * (2 + f) : variance_change(v);
+    return (linear_step){1 - f, variance, sqrt(variance)};
+}
+
+static linear_step ancestral_to(const sc_reverse_interval *v)
+{
+    if (v->sde->kind == SC_SDE_VE) {
+        double change = variance_change(v);
+        double ratio = sc_sde_std(v->sde, v->to) / sc_sde_std(v->sde, v->t);
+        return (linear_step){1, change, ratio * sqrt(change)};
+    }
+    double f = mean_change(v), beta = -f * (2 + f);
+    return (linear_step){1 / (1 + f), beta / (1 + f), sqrt(beta)};
+}
+
+sc_status sc_reverse_predict_to(float *next, float *mean, sc_predictor predictor,
+                                const sc_reverse_interval *interval, const float *x,
+                                const float *score, const float *z, bool flow)
+{
+    static linear_step (*const rows[])(const sc_reverse_interval *) = {
+        [SC_PREDICT_REVERSE] = reverse_to,
+        [SC_PREDICT_EULER] = euler_to,
+        [SC_PREDICT_ANCESTRAL] = ancestral_to};
+    if (predictor == SC_PREDICT_ANCESTRAL && (flow || interval->sde->kind == SC_SDE_SUBVP))
+        return not_ancestral();
+    linear_step l = rows[predictor](interval);
+    l.b *= flow ? 0.5 : 1;
+    apply(next, mean, l, interval->count, x, score, flow || !z ? NULL : z);
+    return SC_OK;
+}
+
+/* ---- correctors ---- */
 
 static double norm_of(const float *x, int64_t n)
 {

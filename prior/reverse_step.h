@@ -39,6 +39,20 @@ sc_status sc_reverse_predict(float *next, float *mean, sc_predictor predictor,
                              const sc_reverse_step *step, const float *x, const float *score,
                              const float *z, bool flow);
 
+/* A step of any length, from t to an earlier time, both in [0, 1]: what the tables have from a
+ * level to the next is here made of mean and std at both ends. VE: sigma_i, sigma_{i-1} are the
+ * stds; VP: alpha_i = (mean(t) / mean(to))^2; Euler-Maruyama, and sub-VP: f and g at t, 1 / N is
+ * t - to. */
+typedef struct {
+    const sc_sde *sde;
+    double t, to;
+    int64_t count; /* numbers in all images */
+} sc_reverse_interval;
+
+sc_status sc_reverse_predict_to(float *next, float *mean, sc_predictor predictor,
+                                const sc_reverse_interval *interval, const float *x,
+                                const float *score, const float *z, bool flow);
+
 /* e (n), the step sizes used, may be NULL. `batch_norm`: |z| and |s| of Langevin are means over
  * the batch of the images' norms, as published, so that images influence each other; otherwise
  * each image's own. */
