@@ -9,6 +9,15 @@ sc_status sc_score_denoise(const sc_score *score, float *d, const float *x, cons
     return score->denoise(score, d, x, sigma, n, h, w);
 }
 
+sc_status sc_score_denoise_vjp(const sc_score *score, float *d, float *g, const float *x,
+                               const double *sigma, const float *v, int n, int h, int w)
+{
+    assert(n > 0 && h > 0 && w > 0 && d != x && g != x && d != v && g != v && d != g);
+    if (!score->denoise_vjp)
+        return sc_fail(SC_ERR_UNSUPPORTED, "prior %s has no derivative", score->name);
+    return score->denoise_vjp(score, d, g, x, sigma, v, n, h, w);
+}
+
 sc_status sc_score_evaluate(const sc_score *score, float *s, const float *x, const double *sigma,
                             int n, int h, int w)
 {

@@ -16,10 +16,15 @@ struct sc_score {
     const char *name;
     sc_sde sde;
     int channels; /* 2: complex */
+    double black; /* what 0 of an image with values from 0 to 1 is to a prior of one channel, whose 1
+                   * is 1: 0, or -1 where it was trained on 2 x - 1; others 0 */
     /* D (n, h, w, channels) from x, host memory; sigma: std of the noise per real component, one
      * per image. h and w are arbitrary: an implementation pads by reflection. Thread-safe. */
     sc_status (*denoise)(const sc_score *self, float *d, const float *x, const double *sigma,
                          int n, int h, int w);
+    /* The same, and g = J^T v with J the Jacobian of D with respect to x. NULL: there is none. */
+    sc_status (*denoise_vjp)(const sc_score *self, float *d, float *g, const float *x,
+                             const double *sigma, const float *v, int n, int h, int w);
     /* bytes of memory one call takes and its flops, for --plan */
     void (*cost)(const sc_score *self, size_t *bytes, double *flops, int n, int h, int w);
     void (*destroy)(sc_score *self);
@@ -32,6 +37,10 @@ struct sc_score {
 
 sc_status sc_score_denoise(const sc_score *score, float *d, const float *x, const double *sigma,
                            int n, int h, int w);
+/* D, and g (n, h, w, channels): the gradient of <v, D(x, sigma)> with respect to x. d and g are not
+ * x or v. SC_ERR_UNSUPPORTED for a score without it. */
+sc_status sc_score_denoise_vjp(const sc_score *score, float *d, float *g, const float *x,
+                               const double *sigma, const float *v, int n, int h, int w);
 /* s = (D - x) / sigma^2 */
 sc_status sc_score_evaluate(const sc_score *score, float *s, const float *x, const double *sigma,
                             int n, int h, int w);

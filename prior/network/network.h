@@ -108,7 +108,8 @@ sc_status sc_run_denoise(sc_run *run, float *d, const float *x, const double *si
 sc_status sc_run_score(sc_run *run, float *s, const float *x, const double *t);
 sc_status sc_run_forward(sc_run *run, float *output, const float *x, const double *label);
 /* After any of them: gradient of <grad, result> with respect to theta, added to grad_theta (flat),
- * and to x if grad_x is not NULL. */
+ * and to x in grad_x. Either may be NULL: not wanted, and without grad_theta convolutions do half
+ * the work. */
 sc_status sc_run_backward(sc_run *run, float *grad_theta, float *grad_x, const float *grad);
 /* Dropout (config.dropout) in the evaluations that follow and their backward: image i draws from
  * (seed, slice, sample + i) of the key and from step, below 2^20; slice below 2^20 too. NULL, as a

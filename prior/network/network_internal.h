@@ -87,6 +87,7 @@ typedef struct {
     float *gx[SC_NODE_INPUTS]; /* NULL: not wanted */
     int add[SC_NODE_INPUTS];   /* the gradient is added to what is there */
     bool idle;                 /* in backward */
+    bool data_only;            /* in backward: gtheta is not wanted, though it may be written */
     float *gy;
     const float *theta[SC_NODE_PARAMETERS];
     float *gtheta[SC_NODE_PARAMETERS];

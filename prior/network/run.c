@@ -392,11 +392,12 @@ sc_status sc_run_forward(sc_run *run, float *output, const float *x, const doubl
     return evaluate(run, output, x, label, sc_precondition_forward);
 }
 
-static sc_status backward_step(sc_run *r, int i, bool wants_x)
+static sc_status backward_step(sc_run *r, int i, bool wants_theta, bool wants_x)
 {
     sc_step step = r->step[i];
     if (!step.node->layer->backward || step.idle)
         return SC_OK;
+    step.data_only = !wants_theta;
     for (int k = 0; k < SC_NODE_INPUTS; k++)
         if (step.node->in[k] == r->network->input && !wants_x)
             step.gx[k] = NULL;
@@ -425,8 +426,9 @@ sc_status sc_run_backward(sc_run *r, float *grad_theta, float *grad_x, const flo
     SC_TRY(kernels->upload(r->device, r->result, grad, image_bytes(r)));
     scale_images(r, place(r, gradient_of(r, net->output)), r->result, OUT, 0.f, 0);
     for (int i = net->nodes - 1; i >= 0; i--)
-        SC_TRY(backward_step(r, i, grad_x != NULL));
-    SC_TRY(add_gradient(r, grad_theta));
+        SC_TRY(backward_step(r, i, grad_theta != NULL, grad_x != NULL));
+    if (grad_theta)
+        SC_TRY(add_gradient(r, grad_theta));
     if (grad_x) {
         scale_images(r, r->image, r->result, SKIP, 0.f, 0);
         scale_images(r, r->image, place(r, gradient_of(r, net->input)), IN, 0.f, 1);

@@ -144,6 +144,42 @@ static void sampler_has_order_two(void **state)
     sc_score_free(score);
 }
 
+/* J^T v is the gradient of <v, D>: central differences along random directions u. */
+static void derivative_is_that_of_the_denoiser(void **state)
+{
+    (void)state;
+    mixture mix = example();
+    sc_score *score;
+    assert_int_equal(sc_score_mixture(&score, CHANNELS, K, D, mix.weight, &mix.mean[0][0],
+                                      &mix.covariance[0][0][0]), SC_OK);
+    const double sigmas[] = {0.2, 0.5, 1, 5, 50};
+    for (int trial = 0; trial < 5; trial++) {
+        float z[3 * D], d[2 * D], g[D], alone[D], moved[2 * D];
+        double sigma[2] = {sigmas[trial], sigmas[trial]}, slope = 0, expected = 0, size = 0;
+        sc_random_normal(z, 3 * D, key, SC_DRAW_TEST, (uint32_t)trial + 10);
+        float *x = z, *v = z + D, *u = z + 2 * D, h = 0.01f * (float)sigma[0];
+        for (int i = 0; i < D; i++) {
+            x[i] = (float)mix.mean[trial % K][i] + (float)sigma[0] * x[i];
+            moved[i] = x[i] + h * u[i];
+            moved[D + i] = x[i] - h * u[i];
+        }
+        assert_int_equal(sc_score_denoise_vjp(score, d, g, x, sigma, v, 1, H, W), SC_OK);
+        assert_int_equal(sc_score_denoise(score, alone, x, sigma, 1, H, W), SC_OK);
+        for (int i = 0; i < D; i++)
+            assert_true(fabsf(d[i] - alone[i]) < 1e-6f);
+        assert_int_equal(sc_score_denoise(score, d, moved, sigma, 2, H, W), SC_OK);
+        for (int i = 0; i < D; i++) {
+            slope += v[i] * ((double)d[i] - d[D + i]) / (2 * (double)h);
+            expected += (double)g[i] * u[i];
+            size += fabs((double)g[i] * u[i]);
+        }
+        /* curvature (0.01)^2, rounding of D 1e-7 / h */
+        if (fabs(slope - expected) > 2e-4 * size + 1e-5 / (double)h)
+            fail_msg("sigma %g: %g, by differences %g", sigma[0], expected, slope);
+    }
+    sc_score_free(score);
+}
+
 static void wrong_input_is_refused(void **state)
 {
     (void)state;
@@ -168,6 +204,7 @@ int main(void)
         cmocka_unit_test(score_is_the_gradient_of_log_density),
         cmocka_unit_test(single_gaussian_is_wiener_shrinkage),
         cmocka_unit_test(sampler_has_order_two),
+        cmocka_unit_test(derivative_is_that_of_the_denoiser),
         cmocka_unit_test(wrong_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

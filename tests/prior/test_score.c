@@ -213,6 +213,45 @@ static void published_networks_are_scores_like_any_other(void **state)
     }
 }
 
+/* J^T v against central differences along a random direction, for a size that is padded, where
+ * the pad's and the crop's adjoints matter. One image, or a batch. */
+static void derivative_is_that_of_the_denoiser(void **state)
+{
+    (void)state;
+    enum { H = 9, W = 14, SIZE = H * W * 2, N = 2 };
+    static float x[N * SIZE], u[SIZE], v[N * SIZE], d[N * SIZE], g[N * SIZE], one[2 * SIZE];
+    static float moved[2 * SIZE], shifted[2 * SIZE];
+    const double sigma[N] = {0.3, 2};
+    const float step = 1e-2f;
+    fill(x, N * SIZE, 20);
+    fill(v, N * SIZE, 21);
+    fill(u, SIZE, 22);
+    assert_int_equal(sc_score_denoise_vjp(score, d, g, x, sigma, v, N, H, W), SC_OK);
+    for (int k = 0; k < N; k++) {
+        const double pair[2] = {sigma[k], sigma[k]};
+        double slope = 0, expected = 0, size = 0;
+        int at = k * SIZE;
+        assert_int_equal(sc_score_denoise_vjp(score, one, one + SIZE, x + at, &sigma[k], v + at, 1,
+                                              H, W), SC_OK);
+        assert_memory_equal(one, d + at, SIZE * sizeof *d);
+        assert_memory_equal(one + SIZE, g + at, SIZE * sizeof *g);
+        assert_int_equal(sc_score_denoise(score, one, x + at, &sigma[k], 1, H, W), SC_OK);
+        assert_memory_equal(one, d + at, SIZE * sizeof *d);
+        for (int i = 0; i < SIZE; i++) {
+            moved[i] = x[at + i] + step * u[i];
+            moved[SIZE + i] = x[at + i] - step * u[i];
+        }
+        assert_int_equal(sc_score_denoise(score, shifted, moved, pair, 2, H, W), SC_OK);
+        for (int i = 0; i < SIZE; i++) {
+            slope += v[at + i] * ((double)shifted[i] - shifted[SIZE + i]) / (2 * (double)step);
+            expected += (double)g[at + i] * u[i];
+            size += fabs((double)g[at + i] * u[i]);
+        }
+        print_message("%g, by differences %g, of terms %g\n", expected, slope, size);
+        assert_true(fabs(slope - expected) < 1e-3 * size / sqrt(SIZE) * 4);
+    }
+}
+
 static void missing_and_foreign_files_are_refused(void **state)
 {
     (void)state;
@@ -231,6 +270,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(cost_is_that_of_the_padded_size),
         cmocka_unit_test(published_networks_are_scores_like_any_other),
+        cmocka_unit_test(derivative_is_that_of_the_denoiser),
         cmocka_unit_test(missing_and_foreign_files_are_refused),
     };
     return cmocka_run_group_tests(tests, write_prior, remove_prior);

@@ -48,8 +48,9 @@ static sc_status backward(const sc_step *s)
 {
     sc_status status = SC_OK;
     const sc_net_kernels *net = s->device->kernels->net;
-    SC_TRY(net->conv_backward_weights(s->conv, s->gtheta[0] + weight_offset(s), s->gtheta[1],
-                                      s->x[0], s->gy, s->scratch));
+    if (!s->data_only)
+        SC_TRY(net->conv_backward_weights(s->conv, s->gtheta[0] + weight_offset(s), s->gtheta[1],
+                                          s->x[0], s->gy, s->scratch));
     if (s->gx[0])
         SC_TRY(net->conv_backward_data(s->conv, s->gx[0], s->gy, s->state, s->add[0], s->scratch));
 cleanup:
