@@ -1,8 +1,9 @@
-/* Protocol files by libcyaml: the schema below is the only description of the file. */
+/* Protocol files by libcyaml: the schema below is the only description of the file. What is wrong
+ * with one is found before, by protocol_check.c. */
 #include "protocols/protocol.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include <cyaml/cyaml.h>
+#include "protocols/protocol_internal.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,23 +92,32 @@ void sc_protocol_free(sc_protocol *protocol)
         cyaml_free(&c, &schema, protocol, 0);
 }
 
-static sc_status validate(const sc_protocol *p, const char *name)
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+static sc_status in_range(const char *name, const int *line, const char *key, double value,
+                          double largest)
 {
-    if (p->samples < 0 || p->samples > 100000)
-        return sc_fail(SC_ERR_FORMAT, "%s: samples: expected 0 to 100000, found %d", name, p->samples);
-    if (p->virtual_coils < 0 || p->virtual_coils > 1024)
-        return sc_fail(SC_ERR_FORMAT, "%s: virtual_coils: expected 0 to 1024, found %d", name,
-                       p->virtual_coils);
-    if (!(p->time_budget_s >= 0 && p->time_budget_s < 1e7))
-        return sc_fail(SC_ERR_FORMAT, "%s: time_budget_s: expected 0 to 1e7 seconds, found %g", name,
-                       p->time_budget_s);
-    if (p->modality && strcmp(p->modality, "MR") != 0)
-        return sc_fail(SC_ERR_FORMAT, "%s: modality: expected MR, found '%s'", name, p->modality);
-    for (unsigned i = 0; i < p->options_count; i++)
-        if (!strchr(p->options[i], '='))
-            return sc_fail(SC_ERR_FORMAT, "%s: options: expected KEY=VALUE, found '%s'", name,
-                           p->options[i]);
-    return SC_OK;
+    int i = 0;
+    while (strcmp(fields[i].key, key) != 0)
+        i++;
+    if (value >= 0 && value <= largest)
+        return SC_OK;
+    return sc_fail(SC_ERR_FORMAT, "%s: line %d: %s: expected 0 to %.12g, found %.12g", name,
+                   line[i], key, largest, value);
+}
+
+static sc_status validate(const sc_protocol *p, const int *line, const char *name)
+{
+    sc_status status = SC_OK;
+    SC_TRY(in_range(name, line, "samples", p->samples, 100000));
+    SC_TRY(in_range(name, line, "virtual_coils", p->virtual_coils, 1024));
+    SC_TRY(in_range(name, line, "time_budget_s", p->time_budget_s, 1e7));
+    for (int i = 0; p->modality && fields[i].key; i++)
+        if (!strcmp(fields[i].key, "modality") && strcmp(p->modality, "MR") != 0)
+            SC_TRY(sc_fail(SC_ERR_FORMAT, "%s: line %d: modality: expected MR, found '%s'", name,
+                           line[i], p->modality));
+cleanup:
+    return status;
 }
 
 sc_status sc_protocol_parse(sc_protocol **protocol, const void *bytes, size_t size, const char *name)
@@ -116,13 +126,17 @@ sc_status sc_protocol_parse(sc_protocol **protocol, const void *bytes, size_t si
     report r = {{0}};
     cyaml_config_t c = config(&r);
     sc_protocol *p = NULL;
+    int line[FIELDS];
+    sc_status status = sc_protocol_check(line, fields, bytes, size, name);
+    if (status != SC_OK)
+        return status;
     cyaml_err_t error = cyaml_load_data(bytes, size, &c, &schema, (cyaml_data_t **)&p, NULL);
     if (error != CYAML_OK)
         return sc_fail(error == CYAML_ERR_OOM ? SC_ERR_MEMORY : SC_ERR_FORMAT, "%s: %s", name,
                        r.line[0] ? r.line : cyaml_strerror(error));
     if (!p)
         return sc_fail(SC_ERR_FORMAT, "%s: the protocol is empty", name);
-    sc_status status = validate(p, name);
+    status = validate(p, line, name);
     if (status != SC_OK)
         sc_protocol_free(p);
     else

@@ -42,11 +42,36 @@ static void a_bad_protocol_is_refused_with_its_key(void **state)
     static const struct {
         const char *text, *named;
     } bad[] = {
-        {"foo: 1\n", "foo"},           {"samples: many\n", "samples"}, {"maps: 3\n", "maps"},
-        {"formats: [gif]\n", "gif"},   {"name: [a, b]\n", "name"},     {"name: [a\n", "site.yaml"},
-        {"", "empty"},                 {"samples: -2\n", "samples"},   {"seed: 1\nseed: 2\n", "seed"},
-        {"modality: PET\n", "PET"},    {"options: [fast]\n", "fast"},  {"- a\n", "MAPPING"},
-        {"time_budget_s: .nan\n", "time_budget_s"},
+        {"", "site.yaml: the protocol is empty"},
+        {"name: a\nsamples: 4\nfoo: 1\n", "line 3: unknown key 'foo'"},
+        {"name: a\n\nsamples: many\n", "line 3: samples: expected a whole number, found 'many'"},
+        {"# maps\nmaps: 3\n", "line 2: maps: expected one of auto, 1, 2, found '3'"},
+        {"formats: [npy,\n  gif]\n", "line 2: formats: expected a list of dicom, "},
+        {"formats:\n  - npy\n  - gif\n", "line 3: formats: "},
+        {"formats: npy\n", "line 1: formats: "},
+        {"name: [a, b]\n", "line 1: name: expected a text, found a list"},
+        {"seed: 1\nname: [a\n", "line 2: name: "},
+        {"name: a\n  method: b\n", "line 2: mapping values are not allowed"},
+        {"name: a\nseed: \"1\nmaps: 1\n", "line 4: found unexpected end of stream, while scanning a "
+                                          "quoted scalar from line 2"},
+        {"name: a\nseed: \xff\n", "line 2: "},
+        {"name: a\nsamples: -2\n", "line 2: samples: expected 0 to 100000, found -2"},
+        {"virtual_coils: 99999\n", "line 1: virtual_coils: "},
+        {"seed: 1\nname: a\nseed: 2\n", "line 3: 'seed' stands in line 1 already"},
+        {"name: a\nseed: -1\n", "line 2: seed: "},
+        {"seed: 99999999999999999999\n", "line 1: seed: "},
+        {"samples: 4294967296\n", "line 1: samples: "},
+        {"name: a\nmodality: PET\n", "line 2: modality: expected MR, found 'PET'"},
+        {"options: [a=1,\n  fast]\n", "line 2: options: expected a list of KEY=VALUE, found 'fast'"},
+        {"options:\n  - a=1\n  - {b: 1}\n", "line 3: options: "},
+        {"# a list\n- a\n", "line 2: expected lines of KEY: VALUE, found a list"},
+        {"a text\n", "line 1: expected lines of KEY: VALUE, found a text"},
+        {"time_budget_s: .nan\n", "line 1: time_budget_s: expected a number, found '.nan'"},
+        {"time_budget_s: 1e8\n", "line 1: time_budget_s: expected 0 to 10000000, found 100000000"},
+        {"name: a\nfallback: maybe\n", "line 2: fallback: expected true or false, found 'maybe'"},
+        {"fallback:\n", "line 1: fallback: "},
+        {"name: &x a\nmethod: *x\n", "line 2: expected a value, found the alias *x"},
+        {"name: a\n---\nname: b\n", "line 2: expected one document"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sc_protocol *p;
@@ -54,6 +79,22 @@ static void a_bad_protocol_is_refused_with_its_key(void **state)
         assert_null(p);
         if (!strstr(sc_message(), bad[i].named) || strchr(sc_message(), '\n'))
             fail_msg("'%s' gave '%s'", bad[i].text, sc_message());
+    }
+}
+
+static void truth_is_yes_or_true(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool value;
+    } words[] = {{"fallback: true\n", true}, {"fallback: yes\n", true},
+                 {"fallback: false\n", false}, {"fallback: no\n", false}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        sc_protocol *p;
+        assert_int_equal(parse(&p, words[i].text), SC_OK);
+        assert_int_equal(p->fallback, words[i].value);
+        sc_protocol_free(p);
     }
 }
 
@@ -72,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(a_bad_protocol_is_refused_with_its_key),
+        cmocka_unit_test(truth_is_yes_or_true),
         cmocka_unit_test(formats_are_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
