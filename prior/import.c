@@ -69,8 +69,8 @@ static sc_status fill_record(sc_weights_record *record, const sc_score_sde_confi
     sc_status status = SC_OK;
     record->sde = config->sde;
     SC_TRY(sc_string_copy(&record->normalisation,
-                          config->network.centred ? "published: values from -1 to 1"
-                                                  : "published: values from 0 to 1"));
+                          config->network.centred ? SC_WEIGHTS_NORMALISATION_CENTRED
+                                                  : SC_WEIGHTS_NORMALISATION_PUBLISHED));
     SC_TRY(sc_string_copy(&record->modality, or_none(options->modality)));
     SC_TRY(sc_string_copy(&record->anatomy, or_none(options->anatomy)));
     SC_TRY(sc_string_copy(&record->licence, options->licence ? options->licence : "not stated"));

@@ -20,6 +20,8 @@
 #define SC_WEIGHTS_FORMAT "scorecon-prior-1"
 #define SC_WEIGHTS_NORMALISATION "99.9th percentile of magnitude over the slice = 1"
 #define SC_WEIGHTS_NORMALISATION_CT "(HU + 1000) / 2000"
+#define SC_WEIGHTS_NORMALISATION_PUBLISHED "published: values from 0 to 1"
+#define SC_WEIGHTS_NORMALISATION_CENTRED "published: values from -1 to 1" /* 2 x - 1 */
 #define SC_WEIGHTS_LIMIT ((size_t)4 << 30) /* bytes of a weights file */
 
 typedef struct {

@@ -8,6 +8,10 @@
 #include "recon/finish.h"
 #include "recon/prepare.h"
 
+/* What the warning and the record say where the prior is not one of complex images. */
+#define SC_JOB_ONE_CHANNEL                                                                         \
+    "the prior has one channel and is applied to real and imaginary part as if each were an image"
+
 /* What is known of one plane after it ran. */
 typedef struct {
     sc_prepare_facts prepare;
@@ -25,11 +29,13 @@ typedef struct {
     sc_array maps;
     sc_calibration calibration;
     sc_score *score;        /* NULL where the method needs none */
+    bool one_channel;       /* the prior has one channel; score applies it to both parts */
     const sc_method *method, *classical; /* classical: what --fallback writes */
     sc_options options, classical_options;
     unsigned formats;
     int samples;
     int64_t planes;         /* frames x planes of a frame */
+    char doubt[256];        /* about the scan as a whole; "" if there is none */
     sc_job_plane *plane;    /* (planes) */
     sc_series series;
 } sc_running;
@@ -37,6 +43,9 @@ typedef struct {
 /* Read everything, check everything, nothing is computed but the noise. */
 sc_status sc_job_load(sc_running *run, const sc_job *job);
 void sc_job_unload(sc_running *run); /* an empty one is fine */
+
+/* text: why the scan may not be what it is read as, "" if it looks right (job_doubt.c). */
+sc_status sc_job_doubt(char *text, size_t size, const sc_scan *scan);
 
 /* Reconstruct all planes into run->series and run->plane. */
 sc_status sc_job_reconstruct(sc_running *run);

@@ -3,6 +3,7 @@
 #include "io/cfl.h"
 #include "io/geometry.h"
 #include "io/npy.h"
+#include "prior/complex_score.h"
 #include "protocols/job_internal.h"
 #include <omp.h>
 #include <stdio.h>
@@ -52,6 +53,21 @@ static sc_status choose_samples(sc_running *run)
     return sc_options_set(&run->options, "samples", text);
 }
 
+/* A prior of one channel for the complex images of MR: on real and imaginary part. */
+static sc_status make_complex(sc_running *run, const char *path)
+{
+    sc_score *both;
+    if (run->score->channels != 1)
+        return SC_OK;
+    sc_status status = sc_score_complex(&both, run->score);
+    if (status != SC_OK)
+        return status;
+    run->score = both;
+    run->one_channel = true;
+    sc_log(SC_LOG_WARN, "%s: " SC_JOB_ONE_CHANNEL, path);
+    return SC_OK;
+}
+
 static sc_status load_prior(sc_running *run)
 {
     const char *path = run->job->settings.prior ? run->job->settings.prior : run->job->shipped_prior;
@@ -70,7 +86,7 @@ static sc_status load_prior(sc_running *run)
     if (run->score->modality[0] && strcmp(run->score->modality, "MR") != 0)
         return sc_fail(SC_ERR_INPUT, "%s: modality: expected a prior for MR, found one for %s", path,
                        run->score->modality);
-    return SC_OK;
+    return make_complex(run, path);
 }
 
 /* Maps come as (coil, y, x) or (set, coil, y, x), from cfl in BART's order (1, ny, nx, coil, set),
@@ -189,6 +205,7 @@ sc_status sc_job_load(sc_running *run, const sc_job *job)
     sc_scan_options read = job->read;
     read.progress = job->progress;
     SC_TRY(sc_scan_read(&run->scan, job->scan, &read));
+    SC_TRY(sc_job_doubt(run->doubt, sizeof run->doubt, &run->scan));
     SC_TRY(load_maps(run));
     SC_TRY(sc_context(calibrate(run), "%s", run->scan.source));
     SC_TRY(load_geometry(run));

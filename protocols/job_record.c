@@ -76,6 +76,8 @@ static sc_status record_data(sc_record *record, const sc_running *run)
     SC_TRY(sc_record_set_integer(record, "data.calibration.nx", first->prepare.block.nx));
     SC_TRY(sc_record_set_integer(record, "data.map_sets", first->prepare.sets));
     SC_TRY(record_noise(record, run));
+    if (run->doubt[0])
+        SC_TRY(sc_record_add_text(record, "warning", run->doubt));
     if (run->geometry.known)
         SC_TRY(sc_record_set_geometry(record, "geometry", &run->geometry));
 cleanup:
@@ -140,7 +142,10 @@ static sc_status record_method(sc_record *record, const sc_running *run)
         SC_TRY(sc_record_set_text(record, "prior.sha256", run->score->hash));
         SC_TRY(sc_record_set_text(record, "prior.anatomy", run->score->anatomy));
         SC_TRY(sc_record_set_text(record, "prior.licence", run->score->licence));
+        SC_TRY(sc_record_set_integer(record, "prior.channels", run->one_channel ? 1 : 2));
     }
+    if (run->one_channel)
+        SC_TRY(sc_record_add_text(record, "warning", SC_JOB_ONE_CHANNEL));
     if (run->job->settings.name)
         SC_TRY(sc_record_set_text(record, "protocol.name", run->job->settings.name));
 cleanup:
@@ -193,8 +198,9 @@ sc_status sc_job_write(const sc_running *run, const sc_record *record, sc_outdir
     comment(remark, sizeof remark, run);
     snprintf(software, sizeof software, "scorecon %s", run->job->version);
     if (run->score)
-        snprintf(prior, sizeof prior, "score-based prior, %s %s, sha256 %s", run->score->modality,
-                 run->score->anatomy, run->score->hash);
+        snprintf(prior, sizeof prior, "score-based prior%s, %s %s, sha256 %s",
+                 run->one_channel ? " of one channel, on real and imaginary part" : "",
+                 run->score->modality, run->score->anatomy, run->score->hash);
     sc_dicom_options dicom = {.run = run_hash,
                               .source = input_hash,
                               .description = run->job->settings.series_description,
