@@ -251,8 +251,6 @@ static sc_status read_network(network_score *net, sc_score *score, const char *p
     score->channels = sc_network_configuration(net->weights.network)->channels;
     if (score->channels == 1 && !strcmp(record->normalisation, SC_WEIGHTS_NORMALISATION_CENTRED))
         score->black = -1;
-    if (score->channels == 1 && !strcmp(record->normalisation, SC_WEIGHTS_NORMALISATION_CENTRED))
-        score->black = -1;
     memcpy(score->hash, net->weights.hash, sizeof score->hash);
     snprintf(score->modality, sizeof score->modality, "%s", record->modality);
     snprintf(score->anatomy, sizeof score->anatomy, "%s", record->anatomy);

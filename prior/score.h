@@ -18,8 +18,6 @@ struct sc_score {
     int channels; /* 2: complex */
     double black; /* what 0 of an image with values from 0 to 1 is to a prior of one channel, whose 1
                    * is 1: 0, or -1 where it was trained on 2 x - 1; others 0 */
-    double black; /* what 0 of an image with values from 0 to 1 is to a prior of one channel, whose 1
-                   * is 1: 0, or -1 where it was trained on 2 x - 1; others 0 */
     /* D (n, h, w, channels) from x, host memory; sigma: std of the noise per real component, one
      * per image. h and w are arbitrary: an implementation pads by reflection. Thread-safe. */
     sc_status (*denoise)(const sc_score *self, float *d, const float *x, const double *sigma,
