@@ -49,14 +49,16 @@ static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
 static const struct argp argp = {
     options, parse, "SCAN...",
     "Read a scan, measure its noise, make its coil maps, and say what would go wrong. Nothing is "
-    "written. Exit 1 if its data are at fault.\v"
+    "written. Exit 1 if its data are at fault; what can be reconstructed but may not be Cartesian is "
+    "called doubtful.\v"
     "Example:\n  scorecon check scan.h5\n",
     children, 0, 0};
 
-static void report(const char *path, sc_status status, const char *text, bool json)
+static void report(const char *path, sc_status status, const char *text, bool doubtful, bool json)
 {
     if (json) {
-        json_t *facts = json_pack("{s:s, s:b, s:s}", "file", path, "good", status == SC_OK, "message",
+        json_t *facts = json_pack("{s:s, s:b, s:b, s:s}", "file", path, "good",
+                                  status == SC_OK && !doubtful, "doubtful", doubtful, "message",
                                   status == SC_OK ? text : sc_message());
         json_dumpf(facts, stdout, 0);
         putchar('\n');
@@ -92,9 +94,10 @@ int sc_command_check(int argc, char **argv)
     job.progress = sc_cli_progress(&a.cli);
     for (int i = 0; i < a.scans; i++) {
         char *text = NULL;
+        bool doubtful;
         job.scan = a.scan[i];
-        status = sc_job_check(&job, &text);
-        report(a.scan[i], status, text, a.cli.json);
+        status = sc_job_check(&job, &text, &doubtful);
+        report(a.scan[i], status, text, doubtful, a.cli.json);
         sc_free(text);
         first = first == SC_OK ? status : first;
     }

@@ -57,6 +57,13 @@ static sc_status verdict(const sc_running *run)
     return SC_OK;
 }
 
+/* Before the time is spent. */
+static void warn_of_scan(const sc_running *run)
+{
+    if (run->doubt[0])
+        sc_log(SC_LOG_WARN, "%s: %s", run->scan.source, run->doubt);
+}
+
 static void warn(const sc_running *run)
 {
     for (int64_t i = 0; i < run->planes; i++)
@@ -77,6 +84,7 @@ sc_status sc_job_run(const sc_job *job, sc_job_report *report)
     sc_record *record = NULL;
     SC_TRY(sc_outdir_create(&outdir, job->output)); /* an unusable folder is said at once */
     SC_TRY(sc_job_load(&run, job));
+    warn_of_scan(&run);
     SC_TRY(sc_job_budget(&run));
     SC_TRY(sc_job_reconstruct(&run));
     warn(&run);

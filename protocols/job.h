@@ -60,7 +60,8 @@ sc_status sc_job_run(const sc_job *job, sc_job_report *report);
 sc_status sc_job_plan(const sc_job *job, bool json, char **text);
 
 /* Everything short of reconstructing: read, calibrate, prepare every image. *text: what was found,
- * line by line, to be freed with sc_free; NULL on failure, whose message says what is wrong. */
-sc_status sc_job_check(const sc_job *job, char **text);
+ * line by line, to be freed with sc_free; NULL on failure, whose message says what is wrong.
+ * *doubtful: it can be reconstructed, but may not be what it is read as. */
+sc_status sc_job_check(const sc_job *job, char **text, bool *doubtful);
 
 #endif

@@ -30,7 +30,7 @@ static void write_facts(FILE *out, const sc_running *run, const sc_prepare_facts
 {
     char noise[256];
     sc_noise_describe(&run->calibration.noise, noise, sizeof noise);
-    fprintf(out, "%s: good\n", run->scan.source);
+    fprintf(out, "%s: %s\n", run->scan.source, run->doubt[0] ? "doubtful" : "good");
     fprintf(out, "  images        %lld of %lld x %lld, %lld coils\n", (long long)run->planes,
             (long long)run->calibration.planes.ny, (long long)run->calibration.planes.nx,
             (long long)run->scan.coils);
@@ -38,10 +38,13 @@ static void write_facts(FILE *out, const sc_running *run, const sc_prepare_facts
     fprintf(out, "  coil maps     %d set%s, calibration block %lld x %lld\n", facts->sets,
             facts->sets == 1 ? "" : "s", (long long)facts->block.ny, (long long)facts->block.nx);
     fprintf(out, "  noise         %s\n", noise);
-    fprintf(out, "  geometry      %s\n", run->geometry.known ? "known" : "unknown: no DICOM without --geometry");
+    fprintf(out, "  geometry      %s\n",
+            run->geometry.known ? "known" : "unknown: no DICOM without --geometry");
+    if (run->doubt[0])
+        fprintf(out, "  doubt         %s\n", run->doubt);
 }
 
-sc_status sc_job_check(const sc_job *job, char **text)
+sc_status sc_job_check(const sc_job *job, char **text, bool *doubtful)
 {
     sc_status status = SC_OK;
     sc_running run = {0};
@@ -49,6 +52,7 @@ sc_status sc_job_check(const sc_job *job, char **text)
     char *all = NULL;
     size_t size;
     *text = NULL;
+    *doubtful = false;
     SC_TRY(sc_job_load(&run, job));
     SC_TRY(prepare_all(&run, &facts));
     FILE *out = open_memstream(&all, &size);
@@ -57,6 +61,7 @@ sc_status sc_job_check(const sc_job *job, char **text)
     write_facts(out, &run, &facts);
     fclose(out);
     SC_TRY(sc_string_copy(text, all));
+    *doubtful = run.doubt[0] != 0;
 cleanup:
     free(all);
     sc_job_unload(&run);
