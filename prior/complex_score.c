@@ -24,26 +24,66 @@ static void join(float *x, const float *plane, int n, size_t pixels, double b)
         }
 }
 
+/* Buffers of one call: parts in, parts out, the noise of each; of the vector, its gradient. */
+typedef struct {
+    float *x, *d, *v, *g;
+    double *sigma;
+} parts;
+
+static void parts_free(parts *p)
+{
+    float *owned[] = {p->x, p->d, p->v, p->g};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        sc_free(owned[i]);
+    sc_free(p->sigma);
+}
+
+static sc_status parts_create(parts *p, size_t values, const double *sigma, int n, double c)
+{
+    sc_status status = SC_OK;
+    SC_TRY(SC_ALLOC(&p->x, values, "parts of complex images"));
+    SC_TRY(SC_ALLOC(&p->d, values, "parts of complex images"));
+    SC_TRY(SC_ALLOC(&p->sigma, 2 * (size_t)n, "noise levels"));
+    for (int i = 0; i < 2 * n; i++)
+        p->sigma[i] = c * sigma[i / 2];
+cleanup:
+    return status;
+}
+
 static sc_status denoise(const sc_score *self, float *d, const float *x, const double *sigma,
                          int n, int h, int w)
 {
     sc_status status = SC_OK;
     const sc_score *real = self->impl;
-    size_t pixels = (size_t)h * (size_t)w, values = 2 * (size_t)n * pixels;
-    float *in = NULL, *out = NULL;
-    double *level = NULL;
-    SC_TRY(SC_ALLOC(&in, values, "parts of complex images"));
-    SC_TRY(SC_ALLOC(&out, values, "parts of complex images"));
-    SC_TRY(SC_ALLOC(&level, 2 * (size_t)n, "noise levels"));
-    for (int i = 0; i < 2 * n; i++)
-        level[i] = (1 - real->black) * sigma[i / 2];
-    split(in, x, n, pixels, real->black);
-    SC_TRY(sc_score_denoise(real, out, in, level, 2 * n, h, w));
-    join(d, out, n, pixels, real->black);
+    size_t pixels = (size_t)h * (size_t)w;
+    parts p = {0};
+    SC_TRY(parts_create(&p, 2 * (size_t)n * pixels, sigma, n, 1 - real->black));
+    split(p.x, x, n, pixels, real->black);
+    SC_TRY(sc_score_denoise(real, p.d, p.x, p.sigma, 2 * n, h, w));
+    join(d, p.d, n, pixels, real->black);
 cleanup:
-    sc_free(in);
-    sc_free(out);
-    sc_free(level);
+    parts_free(&p);
+    return status;
+}
+
+/* c and 1 / c cancel: D has the Jacobian of D'. */
+static sc_status denoise_vjp(const sc_score *self, float *d, float *g, const float *x,
+                             const double *sigma, const float *v, int n, int h, int w)
+{
+    sc_status status = SC_OK;
+    const sc_score *real = self->impl;
+    size_t pixels = (size_t)h * (size_t)w, values = 2 * (size_t)n * pixels;
+    parts p = {0};
+    SC_TRY(parts_create(&p, values, sigma, n, 1 - real->black));
+    SC_TRY(SC_ALLOC(&p.v, values, "parts of complex images"));
+    SC_TRY(SC_ALLOC(&p.g, values, "parts of complex images"));
+    split(p.x, x, n, pixels, real->black);
+    split(p.v, v, n, pixels, 0);
+    SC_TRY(sc_score_denoise_vjp(real, p.d, p.g, p.x, p.sigma, p.v, 2 * n, h, w));
+    join(d, p.d, n, pixels, real->black);
+    join(g, p.g, n, pixels, 0);
+cleanup:
+    parts_free(&p);
     return status;
 }
 
@@ -80,6 +120,8 @@ sc_status sc_score_complex(sc_score **score, sc_score *real)
     *s = (sc_score){.name = "of one channel, on real and imaginary part", .sde = sde_of(real),
                     .channels = 2, .denoise = denoise, .cost = cost, .destroy = destroy,
                     .impl = real};
+    if (real->denoise_vjp)
+        s->denoise_vjp = denoise_vjp;
     memcpy(s->hash, real->hash, sizeof s->hash);
     memcpy(s->modality, real->modality, sizeof s->modality);
     memcpy(s->anatomy, real->anatomy, sizeof s->anatomy);

@@ -13,9 +13,10 @@
 
 #include "prior/score.h"
 
-/* *score has two channels and owns `real` (one channel), which is untouched on failure; its texts
- * and hash are those of `real`. Both parts of all images are one batch of `real`. Its sde has the
- * noise levels of `real` in units of the image: the same SDE where black is 0, otherwise VE. */
+/* *score has two channels and owns `real` (one channel), which is untouched on failure; texts and
+ * hash are those of `real`, and it has a derivative if `real` has. Both parts of all images are one
+ * batch of `real`. The sde has the noise levels of `real` in units of the image: the same SDE where
+ * black is 0, otherwise VE. */
 sc_status sc_score_complex(sc_score **score, sc_score *real);
 
 #endif

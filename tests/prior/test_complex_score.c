@@ -84,6 +84,33 @@ static void the_score_is_that_of_each_part(void **state)
     }
 }
 
+/* D = x + sigma^2 s is linear in x, with a symmetric matrix: J^T v = v + sigma^2 s_0(v), s_0 the
+ * score of mean 0. */
+static void the_derivative_is_that_of_each_part(void **state)
+{
+    (void)state;
+    gaussian g = example(), centred = {.v = g.v, .a = g.a};
+    const double sigma = 0.3;
+    float x[D * 2], v[D * 2], d[D * 2], own[D * 2], grad[D * 2];
+    for (int k = 0; k < 2; k++) {
+        sc_score *score = prior_of(&g, -k);
+        sc_random_normal(x, D * 2, key, SC_DRAW_TEST, 20);
+        sc_random_normal(v, D * 2, key, SC_DRAW_TEST, 21);
+        assert_int_equal(sc_score_denoise_vjp(score, d, grad, x, &sigma, v, 1, H, W), SC_OK);
+        assert_int_equal(sc_score_denoise(score, own, x, &sigma, 1, H, W), SC_OK);
+        assert_memory_equal(d, own, sizeof d);
+        for (int part = 0; part < 2; part++) {
+            double r[D], s[D];
+            for (int p = 0; p < D; p++)
+                r[p] = v[2 * p + part];
+            closed_form(s, &centred, r, sigma);
+            for (int p = 0; p < D; p++)
+                assert_true(fabs(grad[2 * p + part] - (r[p] + sigma * sigma * s[p])) < 1e-6);
+        }
+        sc_score_free(score);
+    }
+}
+
 static void noise_levels_are_in_units_of_the_image(void **state)
 {
     (void)state;
@@ -135,6 +162,7 @@ static void all_parts_are_one_batch(void **state)
     assert_int_equal(sc_score_denoise(score, d, x, sigma, N, H, W), SC_OK);
     assert_memory_equal(d, x, sizeof d);
     assert_int_equal(s.calls, 1);
+    assert_null(score->denoise_vjp);
     assert_int_equal(s.images, 2 * N);
     assert_true(s.h == H && s.w == W);
     for (int i = 0; i < 2 * N; i++)
@@ -149,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_score_is_that_of_each_part),
+        cmocka_unit_test(the_derivative_is_that_of_each_part),
         cmocka_unit_test(noise_levels_are_in_units_of_the_image),
         cmocka_unit_test(all_parts_are_one_batch),
     };
