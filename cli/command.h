@@ -27,7 +27,7 @@ int sc_command_train(int argc, char **argv);
 int sc_command_sample(int argc, char **argv);
 int sc_command_import(int argc, char **argv);
 
-#define SC_CLI_HELP 300 /* bytes of an option's help */
+#define SC_CLI_HELP 512 /* bytes of an option's help */
 
 /* Options that every command takes; an argp child whose input is a sc_cli. */
 typedef struct {

@@ -124,6 +124,8 @@ const sc_progress *sc_cli_progress(const sc_cli *cli)
 
 /* ---- arguments ---- */
 
+#define CHOICES_SHORT 30 /* as the argument of an option */
+
 enum { KEY_JSON = 0x1000, KEY_LOG, KEY_THREADS };
 
 static const struct argp_option options[] = {
@@ -192,19 +194,33 @@ void sc_cli_device(struct argp_state *state, const char *name, bool *cuda, sc_pr
                  name);
 }
 
+/* "; one of heun, edm, none": a long list has to be wrapped, which argp does at blanks only. */
+static void spell_choices(char *text, size_t size, const char *choices)
+{
+    size_t n = (size_t)snprintf(text, size, "; one of ");
+    for (; *choices && n + 3 < size; choices++)
+        n += (size_t)snprintf(text + n, size - n, *choices == '|' ? ", " : "%c", *choices);
+}
+
 void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int first,
                          const sc_option *table, const char *heading)
 {
     *all++ = (struct argp_option){.doc = heading, .group = 2};
     for (int i = 0; table[i].name; i++) {
         const sc_option *o = &table[i];
-        char standard[32];
+        char standard[32], choices[SC_CLI_HELP / 2] = "";
+        bool list = o->type == SC_OPT_CHOICE && strlen(o->choices) > CHOICES_SHORT;
         sc_option_print(standard, sizeof standard, o, o->standard);
-        snprintf(text[i], SC_CLI_HELP, "%s%s%s%s (default %s)", o->help, o->unit[0] ? " [" : "",
-                 o->unit, o->unit[0] ? "]" : "", standard);
+        if (list)
+            spell_choices(choices, sizeof choices, o->choices);
+        snprintf(text[i], SC_CLI_HELP, "%s%s%s%s%s (default %s)", o->help,
+                 o->unit[0] ? " [" : "", o->unit, o->unit[0] ? "]" : "", choices, standard);
         *all++ = (struct argp_option){
             .name = o->name, .key = first + i, .doc = text[i], .group = 2,
-            .arg = o->type == SC_OPT_CHOICE ? o->choices : o->type == SC_OPT_BOOL ? "yes|no" : "X"};
+            .arg = list                       ? "NAME"
+                   : o->type == SC_OPT_CHOICE ? o->choices
+                   : o->type == SC_OPT_BOOL   ? "yes|no"
+                                              : "X"};
     }
 }
 

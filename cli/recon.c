@@ -35,7 +35,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "OUT", 0, "folder to make; with several scans, one inside it for each", 1},
     {"protocol", 'p', "FILE", 0, "settings from a protocol (YAML); options here win", 1},
     {"prior", KEY_PRIOR, "FILE", 0, "weights of the prior (default: the shipped brain prior)", 1},
-    {"method", KEY_METHOD, "NAME", 0, "method of reconstruction; see below", 1},
+    {"method", KEY_METHOD, "NAME", 0, "method of reconstruction; list: say which there are", 1},
     {"opt", KEY_OPT, "KEY=VALUE", 0, "option of the method; may be repeated", 1},
     {"samples", KEY_SAMPLES, "N", 0, "draw N samples: their mean, standard deviation and quantiles", 1},
     {"seed", KEY_SEED, "K", 0, "of the random numbers (default 0)", 1},
@@ -59,6 +59,47 @@ static const struct argp_option options[] = {
     {0},
 };
 
+/* One line of a list, wrapped with the rest two deeper than its beginning: argp would put it to
+ * column 0. */
+static void put_item(FILE *out, int indent, const char *text)
+{
+    enum { WIDTH = 78 };
+    int column = fprintf(out, "%*s", indent, "");
+    for (bool first = true; *text; first = false) {
+        int length = (int)strcspn(text, " ");
+        if (!first && column + 1 + length > WIDTH)
+            column = fprintf(out, "\n%*s", indent + 2, "") - 1;
+        else if (!first)
+            column += fprintf(out, " ");
+        column += fprintf(out, "%.*s", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+/* The methods and their options, straight from the table. */
+static void list_methods(FILE *out)
+{
+    fprintf(out, "Methods (default %s; with --samples %s;\nwith --fallback %s):\n", SC_METHOD_POINT,
+            SC_METHOD_SAMPLES, SC_METHOD_CLASSICAL);
+    for (int i = 0; sc_methods[i]; i++) {
+        const sc_method *m = sc_methods[i];
+        char item[512];
+        snprintf(item, sizeof item, "%s: %s (%s; %s)", m->name, m->help, m->claim, m->source);
+        put_item(out, 2, item);
+        for (const sc_option *o = m->options; o && o->name; o++) {
+            if (o->type == SC_OPT_CHOICE || o->type == SC_OPT_BOOL)
+                snprintf(item, sizeof item, "%s=%s: %s", o->name,
+                         o->type == SC_OPT_BOOL ? "yes|no" : o->choices, o->help);
+            else
+                snprintf(item, sizeof item, "%s=%g%s%s: %s", o->name, o->standard,
+                         o->unit[0] ? " " : "", o->unit, o->help);
+            put_item(out, 6, item);
+        }
+    }
+}
+
 static void override(char **slot, char *value) { *slot = value; }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -74,7 +115,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_failure(state, 2, 0, "write -p FILE or --protocol FILE, once and in full");
         return 0;
     case KEY_PRIOR: override(&s->prior, argument); return 0;
-    case KEY_METHOD: override(&s->method, argument); return 0;
+    case KEY_METHOD:
+        if (!strcmp(argument, "list")) {
+            list_methods(stdout);
+            exit(0);
+        }
+        override(&s->method, argument);
+        return 0;
     case KEY_GEOMETRY: override(&s->geometry, argument); return 0;
     case KEY_MASK: job->read.mask = argument; return 0;
     case KEY_MAPS: job->maps = argument; return 0;
@@ -124,50 +171,16 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-/* One line of a list, wrapped with the rest two deeper than its beginning: argp would put it to column 0. */
-static void put_item(FILE *out, int indent, const char *text)
-{
-    enum { WIDTH = 78 };
-    int column = fprintf(out, "%*s", indent, "");
-    for (bool first = true; *text; first = false) {
-        int length = (int)strcspn(text, " ");
-        if (!first && column + 1 + length > WIDTH)
-            column = fprintf(out, "\n%*s", indent + 2, "") - 1;
-        else if (!first)
-            column += fprintf(out, " ");
-        column += fprintf(out, "%.*s", length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
-
-/* The methods and their options, straight from the table. */
 static char *append_methods(int key, const char *text, void *input)
 {
     (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC)
-        return (char *)text;
     char *all = NULL;
     size_t size;
-    FILE *out = open_memstream(&all, &size);
+    FILE *out = key == ARGP_KEY_HELP_POST_DOC ? open_memstream(&all, &size) : NULL;
     if (!out)
         return (char *)text;
-    fprintf(out, "%s\nMethods (default %s; with --samples %s;\nwith --fallback %s):\n", text, SC_METHOD_POINT,
-            SC_METHOD_SAMPLES, SC_METHOD_CLASSICAL);
-    for (int i = 0; sc_methods[i]; i++) {
-        const sc_method *m = sc_methods[i];
-        char item[512];
-        snprintf(item, sizeof item, "%s: %s (%s; %s)", m->name, m->help, m->claim, m->source);
-        put_item(out, 2, item);
-        for (const sc_option *o = m->options; o && o->name; o++) {
-            if (o->type == SC_OPT_CHOICE || o->type == SC_OPT_BOOL)
-                snprintf(item, sizeof item, "%s=%s: %s", o->name, o->type == SC_OPT_BOOL ? "yes|no" : o->choices, o->help);
-            else
-                snprintf(item, sizeof item, "%s=%g%s%s: %s", o->name, o->standard, o->unit[0] ? " " : "", o->unit, o->help);
-            put_item(out, 6, item);
-        }
-    }
+    fprintf(out, "%s\n", text);
+    list_methods(out);
     fclose(out);
     return all;
 }
