@@ -52,7 +52,7 @@ sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *
                     .sde = config->sde, .levels = config->num_scales,
                     .sum = sc_options_get(options, "reduce") == 1,
                     .likelihood = sc_options_get(options, "likelihood-weighting") == 1};
-    if (loss.kind == SC_LOSS_DENOISER)
+    if (loss.kind == SC_LOSS_DENOISER && config->precondition_edm)
         loss.sde =
             sc_sde_ve(sc_options_get(options, "sigma-min"), sc_options_get(options, "sigma-max"));
     return loss;
@@ -60,16 +60,21 @@ sc_loss sc_training_loss_of(const sc_options *options, const sc_network_config *
 
 /* ---- creation ---- */
 
-/* Only the denoiser's noise levels are drawn by options. */
-static sc_status check_sigma_options(const sc_options *options)
+/* Only the denoiser's noise levels are drawn by options, and only EDM's networks have their range
+ * from them. */
+static sc_status check_sigma_options(const sc_options *options, const sc_network_config *config)
 {
-    static const char *const names[] = {"sigma-mean", "sigma-std", "sigma-uniform", "sigma-min",
-                                        "sigma-max"};
+    static const char *const names[] = {"sigma-min", "sigma-max", "sigma-mean", "sigma-std",
+                                        "sigma-uniform"};
     const sc_options standard = sc_options_default(sc_training_options);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    bool denoiser = sc_options_get(options, "loss") == SC_LOSS_DENOISER;
+    size_t count = !denoiser ? 5 : config->precondition_edm ? 0 : 2;
+    for (size_t i = 0; i < count; i++)
         if (sc_options_get(options, names[i]) != sc_options_get(&standard, names[i]))
-            return sc_fail(SC_ERR_USAGE, "option %s is for loss denoiser: the published losses "
-                           "have the noise levels of the network's configuration", names[i]);
+            return sc_fail(SC_ERR_USAGE, "option %s is for %s: %s have the noise levels of the "
+                           "network's configuration", names[i],
+                           denoiser ? "networks with EDM's preconditioning" : "loss denoiser",
+                           denoiser ? "published networks" : "the published losses");
     return SC_OK;
 }
 
@@ -81,7 +86,7 @@ static sc_status check_options(const sc_options *options, const sc_network *netw
     if (crop % multiple)
         return sc_fail(SC_ERR_USAGE, "option crop: expected a multiple of %d for this network, "
                        "found %d", multiple, crop);
-    sc_status status = loss.kind == SC_LOSS_DENOISER ? SC_OK : check_sigma_options(options);
+    sc_status status = check_sigma_options(options, config);
     return status != SC_OK ? status : sc_loss_check(&loss, config);
 }
 

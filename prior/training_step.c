@@ -23,8 +23,8 @@ static double draw_time(const sc_loss *loss, sc_key key)
 static double draw_sigma(const sc_training *t, sc_key key)
 {
     const uint32_t purpose = SC_DRAW_DATASET + SC_DATASET_SIGMA;
-    double low = log(sc_training_option(t, "sigma-min")), value;
-    double high = log(sc_training_option(t, "sigma-max"));
+    double low = log(t->loss_kind.sde.sigma_min), value;
+    double high = log(t->loss_kind.sde.sigma_max);
     float z; /* takes elements 0 and 1; the uniforms are in the next block */
     sc_random_normal(&z, 1, key, purpose, 0);
     if (sc_random_uniform1(4, key, purpose, 0) < sc_training_option(t, "sigma-uniform"))

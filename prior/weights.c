@@ -65,6 +65,40 @@ sc_status sc_sde_parse(sc_sde *sde, const char *json)
     return status;
 }
 
+/* ---- the sde of the record and that of the network ---- */
+
+static sc_status check_number(const char *name, double found, double expected)
+{
+    if (fabs(found - expected) <= 1e-6 * expected) /* either may have passed through float32 */
+        return SC_OK;
+    return sc_fail(SC_ERR_FORMAT, "sde: %s: expected %g, as in the network's configuration, found %g",
+                   name, expected, found);
+}
+
+/* A published network computes with its configuration's SDE: the record must say the same. One with
+ * EDM's preconditioning is a denoiser at any noise level: VE, and its range is the training's. */
+static sc_status check_sde(const sc_sde *sde, const sc_network_config *network)
+{
+    sc_status status = SC_OK;
+    sc_sde_kind expected = network->precondition_edm ? SC_SDE_VE : network->sde.kind;
+    if (sde->kind != expected)
+        return sc_fail(SC_ERR_FORMAT, "sde: kind: expected %s, %s, found %s", sde_kinds[expected].name,
+                       network->precondition_edm ? "as the network has EDM's preconditioning"
+                                                 : "as in the network's configuration",
+                       sde_kinds[sde->kind].name);
+    if (network->precondition_edm)
+        return SC_OK;
+    if (expected == SC_SDE_VE) {
+        SC_TRY(check_number("sigma_min", sde->sigma_min, network->sde.sigma_min));
+        SC_TRY(check_number("sigma_max", sde->sigma_max, network->sde.sigma_max));
+    } else {
+        SC_TRY(check_number("beta_min", sde->beta_min, network->sde.beta_min));
+        SC_TRY(check_number("beta_max", sde->beta_max, network->sde.beta_max));
+    }
+cleanup:
+    return status;
+}
+
 /* The record's texts and their keys in the file. */
 static const struct {
     const char *key;
@@ -122,6 +156,7 @@ static sc_status read_record(sc_weights *weights, const sc_safetensors *file)
     SC_TRY(sc_network_config_parse(&config, network));
     SC_TRY(sc_network_create(&weights->network, &config));
     SC_TRY(sc_sde_parse(&weights->record.sde, sde));
+    SC_TRY(check_sde(&weights->record.sde, &config));
     for (size_t i = 0; i < TEXTS; i++) {
         const char *value = sc_safetensors_metadata(file, texts[i].key);
         SC_TRY(sc_string_copy(record_text(&weights->record, i), value ? value : ""));

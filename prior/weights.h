@@ -3,7 +3,8 @@
  *
  *   format            scorecon-prior-1
  *   network           JSON, sc_network_config_print
- *   sde               JSON {"kind": "ve", "sigma_min": 0.002, "sigma_max": 50}
+ *   sde               JSON {"kind": "ve", "sigma_min": 0.002, "sigma_max": 50}: what it was trained
+ *                     for; that of the network's configuration, but with EDM's preconditioning
  *   normalisation     what image the network expects ("99.9th percentile of magnitude = 1")
  *   modality, anatomy MR, brain
  *   licence           of the weights, which the training data decide
@@ -38,8 +39,9 @@ typedef struct {
     char hash[65]; /* SHA-256 of the file */
 } sc_weights;
 
-/* Strict: every expected tensor with the right shape and finite values, none left over. On
- * failure *weights is empty and the message names file, tensor, expected and found. */
+/* Strict: every expected tensor with the right shape and finite values, none left over, and no
+ * sde that contradicts the network's. On failure *weights is empty and the message names file,
+ * tensor or field, expected and found. */
 sc_status sc_weights_read(sc_weights *weights, const char *path);
 void sc_weights_free(sc_weights *weights); /* empties it; empty is fine */
 

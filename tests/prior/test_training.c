@@ -432,6 +432,32 @@ static void wrong_options_are_refused(void **state)
     assert_non_null(strstr(sc_message(), "sigma-max"));
 }
 
+/* So that the file says one thing: a published network that trains as a denoiser has its own SDE. */
+static void the_record_has_the_sde_of_the_network(void **state)
+{
+    (void)state;
+    sc_options o = options();
+    sc_network_config config = tiny();
+    sc_training *t;
+    config.precondition_edm = 0;
+    config.sde.sigma_max = 30;
+    sc_loss loss = sc_training_loss_of(&o, &config);
+    assert_true(loss.sde.kind == SC_SDE_VE && loss.sde.sigma_max == 30);
+    assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_OK);
+    sc_training_free(t);
+    assert_int_equal(sc_options_set(&o, "sigma-min", "0.005"), SC_OK);
+    assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_ERR_USAGE);
+    assert_non_null(strstr(sc_message(), "option sigma-min is for networks with EDM"));
+    config.precondition_edm = 1;
+    loss = sc_training_loss_of(&o, &config);
+    assert_true(loss.sde.sigma_min == 0.005 && loss.sde.sigma_max == 50);
+    o = options();
+    config.precondition_edm = config.embedding_fourier = config.scale_by_sigma = 0;
+    config.sde.kind = SC_SDE_VP;
+    assert_int_equal(sc_training_create(&t, &config, &o, &source, NULL, device), SC_ERR_USAGE);
+    assert_non_null(strstr(sc_message(), "loss denoiser is not for the SDE vp"));
+}
+
 static sc_status get_complex(void *self, sc_array *image, int index)
 {
     (void)self;
@@ -495,6 +521,7 @@ int main(void)
         cmocka_unit_test(killed_runs_leave_whole_files),
         cmocka_unit_test(weights_start_another_run),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(the_record_has_the_sde_of_the_network),
         cmocka_unit_test(networks_that_images_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

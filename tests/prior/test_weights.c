@@ -241,6 +241,63 @@ static void loading_is_strict(void **state)
     free_prior(&p);
 }
 
+/* The record's sde beside that of the network, with and without EDM's preconditioning. */
+static void an_sde_that_contradicts_the_network_is_refused(void **state)
+{
+    (void)state;
+    static const sc_sde vp = {SC_SDE_VP, 0, 0, 0.1, 20}, ve = {SC_SDE_VE, 0.01, 378, 0, 0};
+    static const struct {
+        int edm;
+        sc_sde network, record;
+        const char *fact;
+    } rows[] = {
+        {1, {SC_SDE_VE, 0.01, 50, 0.1, 20}, {SC_SDE_VE, 0.002, 80, 0, 0}, NULL},
+        {1, {SC_SDE_VE, 0.01, 50, 0.1, 20}, vp, "sde: kind: expected ve, as the network has EDM"},
+        {0, ve, ve, NULL},
+        {0, ve, {SC_SDE_VE, 0.01f, 378, 0, 0}, NULL},
+        {0, vp, vp, NULL},
+        {0, ve, {SC_SDE_VE, 0.01, 50, 0, 0}, "sde: sigma_max: expected 378, as in the network's "
+                                             "configuration, found 50"},
+        {0, ve, {SC_SDE_VE, 0.02, 378, 0, 0}, "sigma_min: expected 0.01"},
+        {0, ve, vp, "sde: kind: expected ve, as in the network's configuration, found vp"},
+        {0, vp, {SC_SDE_SUBVP, 0, 0, 0.1, 20}, "expected vp, as in the network's configuration, "
+                                               "found subvp"},
+        {0, vp, {SC_SDE_VP, 0, 0, 0.1, 19}, "beta_max: expected 20"},
+        {0, vp, {SC_SDE_VP, 0, 0, 0.2, 20}, "beta_min: expected 0.1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        prior p = make_prior();
+        sc_network_config config = tiny();
+        sc_weights w;
+        config.precondition_edm = rows[i].edm;
+        config.sde = rows[i].network;
+        if (config.sde.kind == SC_SDE_VE)
+            config.sde.beta_min = 0.1, config.sde.beta_max = 20;
+        else
+            config.sde.sigma_min = 0.01, config.sde.sigma_max = 50;
+        sc_network_free(p.network);
+        assert_int_equal(sc_network_create(&p.network, &config), SC_OK);
+        p.record.sde = rows[i].record;
+        assert_int_equal(sc_weights_write(path, p.network, p.theta, &p.record), SC_OK);
+        sc_status status = sc_weights_read(&w, path);
+        assert_int_equal(status, rows[i].fact ? SC_ERR_FORMAT : SC_OK);
+        if (rows[i].fact && (!strstr(sc_message(), rows[i].fact) || !strstr(sc_message(), path)))
+            fail_msg("message '%s' does not say '%s'", sc_message(), rows[i].fact);
+        if (rows[i].fact)
+            assert_null(w.network);
+        sc_weights_free(&w);
+        free_prior(&p);
+    }
+}
+
+static void the_shipped_prior_loads(void **state)
+{
+    (void)state;
+    sc_weights w;
+    assert_int_equal(sc_weights_read(&w, SC_SOURCE_DIR "/prior/weights/brain-mr.safetensors"), SC_OK);
+    sc_weights_free(&w);
+}
+
 static void sde_comes_back_from_json(void **state)
 {
     (void)state;
@@ -272,6 +329,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_refused, make_path,
                                         remove_path),
         cmocka_unit_test_setup_teardown(loading_is_strict, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(an_sde_that_contradicts_the_network_is_refused, make_path,
+                                        remove_path),
+        cmocka_unit_test(the_shipped_prior_loads),
         cmocka_unit_test(sde_comes_back_from_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
