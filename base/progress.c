@@ -14,6 +14,24 @@ sc_status sc_progress_step(const sc_progress *progress, const char *phase, doubl
     return SC_OK;
 }
 
+static void report_part(void *self, const char *phase, double done, double total)
+{
+    const sc_progress_part *p = self;
+    if (p->outer && p->outer->report)
+        p->outer->report(p->outer->self, phase, p->index + done / total, p->count);
+}
+
+static bool part_cancelled(void *self)
+{
+    const sc_progress_part *p = self;
+    return p->outer && p->outer->cancelled && p->outer->cancelled(p->outer->self);
+}
+
+sc_progress sc_progress_of(sc_progress_part *part)
+{
+    return (sc_progress){part, report_part, part_cancelled};
+}
+
 static sc_log_sink *log_sink;
 static void *log_self;
 

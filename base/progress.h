@@ -20,6 +20,15 @@ typedef struct {
 sc_status sc_progress_step(const sc_progress *progress, const char *phase, double done,
                            double total);
 
+/* One of `count` equal parts of a longer job: its progress is passed on as that of the whole. */
+typedef struct {
+    const sc_progress *outer; /* may be NULL */
+    int index, count;
+} sc_progress_part;
+
+/* Borrows the part, whose index may move on meanwhile. */
+sc_progress sc_progress_of(sc_progress_part *part);
+
 typedef enum { SC_LOG_DEBUG, SC_LOG_INFO, SC_LOG_WARN, SC_LOG_ERROR } sc_log_level;
 
 typedef void sc_log_sink(void *self, sc_log_level level, const char *message);

@@ -119,12 +119,17 @@ sc_status sc_flow_encode_traced(const sc_flow *flow, float *latent, double *gain
     return carry(&p, latent, gain, x, count);
 }
 
+double sc_flow_latent_std(const sc_sde *sde)
+{
+    return sde->kind == SC_SDE_VE ? sde->sigma_max : 1;
+}
+
 void sc_flow_draw(float *latent, const sc_sde *sde, int64_t n, sc_key key)
 {
-    float std = sde->kind == SC_SDE_VE ? (float)sde->sigma_max : 1;
+    double std = sc_flow_latent_std(sde);
     sc_random_normal(latent, n, key, SC_DRAW_INIT, 0);
     for (int64_t i = 0; i < n; i++)
-        latent[i] *= std;
+        latent[i] = (float)(latent[i] * std);
 }
 
 sc_status sc_flow_denoise(const sc_flow *flow, float *x)

@@ -44,7 +44,9 @@ sc_status sc_flow_decode(const sc_flow *flow, float *x, const float *latent, sc_
 sc_status sc_flow_encode_traced(const sc_flow *flow, float *latent, double *gain, const float *x,
                                 const float *probe, sc_ode_count *count);
 
-/* The latent that sampling starts from: noise of the SDE's last level. */
+/* The latent that sampling starts from: noise of the SDE's last level, whose std is sigma_max (VE)
+ * or 1. */
+double sc_flow_latent_std(const sc_sde *sde);
 void sc_flow_draw(float *latent, const sc_sde *sde, int64_t n, sc_key key);
 
 /* What is left of the noise at the least time removed: D(x / mean, std / mean). */

@@ -51,25 +51,6 @@ static double standard_error(const statistic *s)
     return s->count > 1 ? sqrt(s->squares / (s->count - 1) / s->count) : NAN;
 }
 
-/* Progress of one probe as a part of all. */
-typedef struct {
-    const sc_progress *outer;
-    int index, count;
-} part;
-
-static void report_part(void *self, const char *phase, double done, double total)
-{
-    const part *p = self;
-    if (p->outer && p->outer->report)
-        p->outer->report(p->outer->self, phase, p->index + done / total, p->count);
-}
-
-static bool part_cancelled(void *self)
-{
-    const part *p = self;
-    return p->outer && p->outer->cancelled && p->outer->cancelled(p->outer->self);
-}
-
 sc_status sc_likelihood_find(sc_likelihood *result, float *latent, const sc_score *score,
                              const float *x, int h, int w, const sc_options *options, double offset,
                              sc_key key, const sc_progress *progress)
@@ -77,8 +58,8 @@ sc_status sc_likelihood_find(sc_likelihood *result, float *latent, const sc_scor
     sc_status status = SC_OK;
     int64_t n = (int64_t)h * w * score->channels;
     int kind = (int)sc_options_get(options, "probe");
-    part p = {.outer = progress, .count = (int)sc_options_get(options, "probes")};
-    const sc_progress share = {&p, report_part, part_cancelled};
+    sc_progress_part p = {.outer = progress, .count = (int)sc_options_get(options, "probes")};
+    const sc_progress share = sc_progress_of(&p);
     sc_flow flow = sc_flow_create(score, h, w);
     statistic s = {0};
     float *probe = NULL, *z = NULL;

@@ -1,10 +1,11 @@
 #include "base/memory.h"
+#include "prior/flow.h"
 #include "prior/sample_internal.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-enum { CORRECTED = 1, CHURNED = 2 };
+enum { CORRECTED = 1, CHURNED = 2, ADAPTIVE = 4 };
 
 /* In the order of option `sampler`. A row: what runs it, its variant, steps and grid unless asked
  * for, which groups of options it takes. */
@@ -26,14 +27,16 @@ static const struct {
     {"probability-flow", sc_sample_published, SC_PUBLISHED_FLOW, 1000, SC_GRID_PUBLISHED,
      CORRECTED},
     {"none", sc_sample_published, SC_PUBLISHED_NONE, 1000, SC_GRID_PUBLISHED, CORRECTED},
+    {"ode", sc_sample_ode, 0, 2, SC_GRID_TIME, ADAPTIVE},
 };
 
 const sc_option sc_sample_options[] = {
     {"sampler", SC_OPT_CHOICE, "", 0, 0, 0,
      "heun|edm|dpm++2m|dpm++2m-sde|reverse-diffusion|euler-maruyama|ancestral|probability-flow|"
-     "none",
+     "none|ode",
      "heun, edm: deterministic and with churn (Karras et al. 2022); dpm++2m: one evaluation a step "
-     "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone"},
+     "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone; ode: the "
+     "probability flow with adaptive steps"},
     {"steps", SC_OPT_INT, "", 0, 100000, 0, NULL,
      "noise levels; heun and edm evaluate the prior twice at each; 0: 32 of heun and dpm++2m, 64 "
      "of edm and dpm++2m-sde, 1000 of the others"},
@@ -54,6 +57,12 @@ const sc_option sc_sample_options[] = {
     {"churn-noise", SC_OPT_REAL, "", 0, 2, 1, NULL,
      "edm: standard deviation of churn's noise, over what is exact; above 1 for networks that "
      "denoise too much"},
+    {"rtol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "ode: relative tolerance"},
+    {"atol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "ode: absolute tolerance"},
+    {"end", SC_OPT_REAL, "", 0, 0.5, 0, NULL,
+     "ode: time at which it ends; 0: 1e-5 (VE) or 1e-3 (VP, sub-VP), as published"},
+    {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL,
+     "ode: remove the noise that is left at the end"},
     {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
 };
 
@@ -76,6 +85,8 @@ sc_status sc_sample_denoise(float *d, const sc_sample_plan *plan, const float *y
     const sc_sample_job *job = plan->job;
     for (int i = 0; i < job->n; i++)
         plan->level[i] = sigma;
+    if (job->evaluations)
+        *job->evaluations += job->n;
     return sc_score_denoise(job->score, d, y, plan->level, job->n, job->h, job->w);
 }
 
@@ -101,6 +112,8 @@ static sc_status check(const sc_options *o, int row)
 {
     static const char *const corrected[] = {"corrector-steps", "snr", NULL};
     static const char *const langevin[] = {"norm", NULL};
+    static const char *const stepped[] = {"steps", "grid", NULL};
+    static const char *const adaptive[] = {"rtol", "atol", "end", "denoise", NULL};
     static const char *const churned[] = {"churn", "churn-min", "churn-max", "churn-noise", NULL};
     sc_status status = SC_OK;
     const char *name = samplers[row].name;
@@ -109,6 +122,8 @@ static sc_status check(const sc_options *o, int row)
         return sc_fail(SC_ERR_USAGE, "option steps: expected 0, or at least 2, found 1");
     if (corrector && !(takes & CORRECTED))
         return sc_fail(SC_ERR_USAGE, "sampler %s has no corrector", name);
+    SC_TRY(check_group(o, stepped, !(takes & ADAPTIVE), "sampler ode chooses its own steps"));
+    SC_TRY(check_group(o, adaptive, takes & ADAPTIVE, "only sampler ode takes it"));
     if (sc_options_get(o, "grid") == SC_GRID_PUBLISHED && samplers[row].grid != SC_GRID_PUBLISHED)
         return sc_fail(SC_ERR_USAGE,
                        "option grid: sampler %s has no published tables; expected "
@@ -167,7 +182,7 @@ cleanup:
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress)
 {
-    const sc_sample_job job = {score, 1, h, w, key, NULL, progress};
+    const sc_sample_job job = {score, 1, h, w, key, NULL, progress, NULL};
     return sc_prior_draw(x, &job, options);
 }
 

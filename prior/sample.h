@@ -5,8 +5,10 @@
  *     and 2); sample_dpm.c: DPM-Solver++ 2M and its SDE form (Lu et al. 2022). Both in
  *     y = x / mean = x0 + sigma z with sigma = std / mean, where VE, VP and sub-VP are one process.
  * sample_published.c: predictor-corrector (Song et al. 2021, algorithm 1) in the SDE's own x.
+ * sample_ode.c: the probability flow with adaptive steps (flow.h).
  *
- * All visit `steps` noise levels from the largest to the smallest; sample_grid.c says which.
+ * All but the last visit `steps` noise levels from the largest to the smallest; sample_grid.c says
+ * which.
  */
 #ifndef SC_PRIOR_SAMPLE_H
 #define SC_PRIOR_SAMPLE_H
@@ -32,10 +34,11 @@ typedef struct {
     sc_key key;                   /* of the first; image i has sample + i */
     const sc_sample_noise *noise; /* NULL: random numbers of the key */
     const sc_progress *progress;  /* counts noise levels */
+    int64_t *evaluations;         /* the score's, an image's each, are added; may be NULL */
 } sc_sample_job;
 
 /* sampler; steps (0: the sampler's own number); grid; corrector, corrector-steps, snr, norm;
- * churn, churn-min, churn-max, churn-noise */
+ * churn, churn-min, churn-max, churn-noise; rtol, atol, end, denoise */
 extern const sc_option sc_sample_options[];
 
 /* x (n, h, w, channels). Where the score evaluates each image of a batch alone, an image is the

@@ -25,7 +25,7 @@ typedef struct {
 } sc_sample_plan;
 
 typedef sc_status sc_sample_run(float *x /*(n, count)*/, const sc_sample_plan *plan);
-sc_sample_run sc_sample_edm, sc_sample_dpm, sc_sample_published;
+sc_sample_run sc_sample_edm, sc_sample_dpm, sc_sample_published, sc_sample_ode;
 
 enum { SC_EDM_HEUN, SC_EDM_CHURN };
 enum { SC_DPM_ODE, SC_DPM_SDE };

@@ -63,6 +63,7 @@ static void every_sampler_draws_the_prior(void **state)
         {"sampler", "ancestral"}, {"steps", "300"}, {NULL, NULL}};
     static const char *const flow[][2] = {
         {"sampler", "probability-flow"}, {"steps", "300"}, {NULL, NULL}};
+    static const char *const ode[][2] = {{"sampler", "ode"}, {NULL, NULL}};
     static const char *const pc[][2] = {{"sampler", "reverse-diffusion"}, {"steps", "200"},
                                         {"corrector", "langevin"}, {"snr", "0.1"}, {NULL, NULL}};
     for (int k = 0; k < 3; k++) {
@@ -72,6 +73,7 @@ static void every_sampler_draws_the_prior(void **state)
         check("Euler-Maruyama", score, euler);
         check("probability flow", score, flow);
         check("predictor-corrector", score, pc);
+        check("probability flow, adaptive", score, ode);
         if (k < 2)
             check("ancestral", score, ancestral);
         sc_score_free(score);
@@ -93,6 +95,61 @@ static void an_image_is_a_function_of_its_key(void **state)
     assert_true(memcmp(a, b, sizeof a) != 0);
     assert_int_equal(sc_options_set(&o, "steps", "20"), SC_OK); /* beta_max / N = 1 */
     assert_int_equal(sc_prior_sample_by(b, score, H, W, &o, (sc_key){5, 0, 8}, NULL), SC_ERR_USAGE);
+    sc_score_free(score);
+}
+
+/* The evaluations that are counted are those that the score saw. */
+static int calls;
+static sc_status (*denoise)(const sc_score *, float *, const float *, const double *, int, int,
+                            int);
+
+static sc_status counting(const sc_score *self, float *d, const float *x, const double *sigma,
+                          int n, int h, int w)
+{
+    calls += n;
+    return denoise(self, d, x, sigma, n, h, w);
+}
+
+static void evaluations_are_counted(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"heun", "dpm++2m", "ancestral", "ode"};
+    float x[2 * D];
+    sc_score *score = gaussian(sdes[1]);
+    denoise = score->denoise;
+    score->denoise = counting;
+    for (int i = 0; i < 4; i++) {
+        int64_t evaluations = 0;
+        const sc_sample_job job = {.score = score, .n = 2, .h = H, .w = W, .key = {5, 0, 0},
+                                   .evaluations = &evaluations};
+        sc_options o = sc_options_default(sc_sample_options);
+        calls = 0;
+        assert_int_equal(sc_options_set(&o, "sampler", names[i]), SC_OK);
+        assert_int_equal(sc_prior_draw(x, &job, &o), SC_OK);
+        assert_int_equal(evaluations, calls);
+        assert_true(evaluations > 0);
+    }
+    sc_score_free(score);
+}
+
+/* An adaptive sampler has no steps to choose, and the others no tolerance. */
+static void options_of_the_adaptive_sampler_are_its_own(void **state)
+{
+    (void)state;
+    static const char *const refused[][3] = {{"ode", "steps", "50"},
+                                             {"ode", "grid", "karras"},
+                                             {"ode", "corrector", "langevin"},
+                                             {"heun", "rtol", "1e-3"},
+                                             {"ancestral", "denoise", "no"}};
+    float x[D];
+    sc_score *score = gaussian(sdes[0]);
+    for (int i = 0; i < 5; i++) {
+        sc_options o = sc_options_default(sc_sample_options);
+        assert_int_equal(sc_options_set(&o, "sampler", refused[i][0]), SC_OK);
+        assert_int_equal(sc_options_set(&o, refused[i][1], refused[i][2]), SC_OK);
+        assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL),
+                         SC_ERR_USAGE);
+    }
     sc_score_free(score);
 }
 
@@ -120,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sampler_draws_the_prior),
         cmocka_unit_test(an_image_is_a_function_of_its_key),
+        cmocka_unit_test(evaluations_are_counted),
+        cmocka_unit_test(options_of_the_adaptive_sampler_are_its_own),
         cmocka_unit_test(what_does_not_go_together_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
