@@ -17,10 +17,8 @@ enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
     {"levels", SC_OPT_INT, "", 1, 10000, 24, NULL, "noise levels, geometric"},
-    {"start", SC_OPT_REAL, "", 1e-3, 1e3, 3, NULL,
-     "first noise level, as a multiple of the error expected of the CG-SENSE start"},
-    {"sigma-end", SC_OPT_REAL, "", 1e-3, 1e3, 1, NULL,
-     "last noise level, as a multiple of the measured noise"},
+    SC_OPTION_FIRST_LEVEL(3),
+    SC_OPTION_LAST_LEVEL(1),
     {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 0.8, NULL,
      "error expected of the denoised image, as a multiple of the noise level"},
     {"floor", SC_OPT_REAL, "", 0, 1e3, 1.5, NULL,
@@ -40,20 +38,9 @@ static double option(const sc_diffusion *run, const char *name)
     return sc_options_get(run->options, name);
 }
 
-/* From `start` times the error that the data leave open to the measured noise. */
 static sc_status plan_levels(sc_diffusion *run)
 {
-    sc_status status = SC_OK;
-    double error = 0, spread = 0;
-    double last = option(run, "sigma-end") * run->problem->sigma;
-    SC_TRY(sc_diffusion_detail(run, &spread));
-    SC_TRY(sc_diffusion_sense_start(run, spread));
-    SC_TRY(sc_gaussian_step_spread(run->gaussian, &error, spread, run->key,
-                                   (sc_solve){SC_START_CG, run->solve.tolerance}));
-    double first = fmin(option(run, "start") * error, sc_sde_noise_max(&run->score->sde));
-    sc_diffusion_levels(run, fmax(first, last), last);
-cleanup:
-    return status;
+    return sc_diffusion_warm_levels(run, option(run, "start"), option(run, "sigma-end"));
 }
 
 static sc_status start(sc_diffusion *run, int level)
@@ -69,21 +56,6 @@ static sc_status predictor(sc_diffusion *run, int level)
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 
-/* Standard deviation per component of the error of d, as far as the data see it: with white error
- * e, ||y - A d||^2 is on average 2 M sigma_y^2 + 2 e^2 tr(A^H A), and for maps of unit root sum of
- * squares tr(A^H A) is the support's share of the image times M over the number of coils. */
-static double measured_error(sc_diffusion *run)
-{
-    const sc_problem *p = run->problem;
-    int64_t pixels = p->ny * p->nx, inside = 0;
-    for (int64_t i = 0; p->support && i < pixels; i++)
-        inside += p->support[i] != 0;
-    double share = p->support ? (double)inside / (double)pixels : 1;
-    double gain = share / (p->coils > 0 ? p->coils : 1);
-    double excess = sc_gaussian_step_residual(run->gaussian, run->d) - 1;
-    return excess > 0 && gain > 0 ? p->sigma * sqrt(excess / gain) : 0;
-}
-
 static sc_status data(sc_diffusion *run, int level)
 {
     double measured = option(run, "measured");
@@ -95,7 +67,8 @@ static sc_status data(sc_diffusion *run, int level)
         return SC_OK;
     }
     if (measured > 0)
-        r = fmax(r, measured * measured_error(run));
+        r = fmax(r, measured * sc_diffusion_measured_error(
+                                   run, sc_gaussian_step_residual(run->gaussian, run->d)));
     return sc_gaussian_step_mean(run->gaussian, run->x, run->d, r, run->solve);
 }
 

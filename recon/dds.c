@@ -38,17 +38,6 @@ static sc_status plan_levels(sc_diffusion *run)
     return option(run, "warm") != 0 ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
 }
 
-static sc_status start(sc_diffusion *run, int level)
-{
-    const sc_device *device = run->problem->device;
-    sc_diffusion_noise(run, run->x, SC_DRAW_INIT, (uint32_t)level);
-    for (int i = 0; i < run->samples; i++) {
-        float *x = run->x + i * run->n;
-        device->kernels->axpby(device, x, (float)run->sigma[0], x, 1, run->initial, run->n);
-    }
-    return SC_OK;
-}
-
 /* d = D(x), x = e sigma_k: what the denoiser took away */
 static sc_status predictor(sc_diffusion *run, int level)
 {
@@ -81,7 +70,7 @@ static const sc_diffusion_pieces pieces = {
     .name = "dds",
     .random = true,
     .plan = plan_levels,
-    .start = start,
+    .start = sc_diffusion_noisy_start,
     .predictor = predictor,
     .data = data,
     .corrector = corrector,

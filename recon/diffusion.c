@@ -33,6 +33,7 @@ static void release(sc_diffusion *run)
     sc_device_release(device, run->d);
     sc_device_release(device, run->z);
     sc_free(run->host);
+    sc_free(run->kept);
     sc_free(run->host_sigma);
     sc_free(run->sigma);
 }
@@ -48,7 +49,9 @@ static sc_status reserve(sc_diffusion *run, int batch)
     SC_TRY(SC_DEVICE_ALLOC(device, &run->x, values));
     SC_TRY(SC_DEVICE_ALLOC(device, &run->d, values));
     SC_TRY(SC_DEVICE_ALLOC(device, &run->z, values));
-    SC_TRY(SC_ALLOC(&run->host, 2 * values, "images for the score"));
+    SC_TRY(SC_ALLOC(&run->host, (run->pieces->gradient ? 4 : 2) * values, "images for the score"));
+    if (run->pieces->kept > 0)
+        SC_TRY(SC_ALLOC(&run->kept, run->pieces->kept * values, "images between levels"));
     SC_TRY(SC_ALLOC(&run->host_sigma, (int64_t)batch * problem->sets, "noise levels"));
     SC_TRY(SC_ALLOC(&run->sigma, run->levels + 1, "noise levels"));
 cleanup:
@@ -67,6 +70,8 @@ static sc_status run_batch(sc_diffusion *run, const sc_progress *progress, doubl
     sc_status status = SC_OK;
     const sc_diffusion_pieces *p = run->pieces;
     const sc_device *device = run->problem->device;
+    if (run->kept)
+        memset(run->kept, 0, (size_t)(p->kept * run->samples * run->n) * sizeof(float));
     SC_TRY(piece(run, p->start, 0));
     for (int k = 0; k < run->levels; k++) {
         SC_TRY(sc_progress_step(progress, p->name, done + (double)k / run->levels, total));
@@ -139,6 +144,15 @@ cleanup:
     return status;
 }
 
+/* Methods without a data step to solve have no option for it. */
+static int solver_iterations(const sc_options *options)
+{
+    for (const sc_option *o = options->table; o->name; o++)
+        if (strcmp(o->name, "cg") == 0)
+            return (int)sc_options_get(options, "cg");
+    return 0;
+}
+
 static sc_status begin(sc_diffusion *run, int *batch, int samples)
 {
     const sc_score *score = run->score;
@@ -150,7 +164,7 @@ static sc_status begin(sc_diffusion *run, int *batch, int samples)
     run->n = sc_shape_floats(&run->problem->A->domain);
     assert(run->n == (int64_t)channels * run->problem->sets * run->problem->ny * run->problem->nx);
     run->levels = (int)sc_options_get(run->options, "levels");
-    run->solve = (sc_solve){(int)sc_options_get(run->options, "cg"), 1e-6};
+    run->solve = (sc_solve){solver_iterations(run->options), 1e-6};
     *batch = batch_size(run, samples);
     run->samples = *batch;
     return reserve(run, *batch);
@@ -232,6 +246,34 @@ cleanup:
     return status;
 }
 
+sc_status sc_diffusion_gradient(sc_diffusion *run, float *g, const float *x, const float *v,
+                                double sigma)
+{
+    sc_status status = SC_OK;
+    const sc_problem *problem = run->problem;
+    const sc_device *device = problem->device;
+    const sc_score *score = run->score;
+    int64_t values = run->samples * run->n, ny = problem->ny, nx = problem->nx;
+    size_t bytes = (size_t)values * sizeof(float);
+    int images = run->samples * problem->sets;
+    float *x_host = run->host, *v_host = x_host + values, *d_host = v_host + values;
+    float *g_host = d_host + values;
+    assert(run->pieces->gradient);
+    for (int i = 0; i < images; i++)
+        run->host_sigma[i] = sigma;
+    SC_TRY(device->kernels->download(device, x_host, x, bytes));
+    SC_TRY(device->kernels->download(device, v_host, v, bytes));
+    reflect(x_host, run->mirror, images, ny, nx, score->channels);
+    reflect(v_host, run->mirror, images, ny, nx, score->channels);
+    SC_TRY(sc_score_denoise_vjp(score, d_host, g_host, x_host, run->host_sigma, v_host, images,
+                                (int)ny, (int)nx));
+    reflect(g_host, run->mirror, images, ny, nx, score->channels);
+    SC_TRY(device->kernels->upload(device, g, g_host, bytes));
+    run->evaluations += SC_GRADIENT_EVALUATIONS * run->samples;
+cleanup:
+    return status;
+}
+
 void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t step)
 {
     const sc_device *device = run->problem->device;
@@ -257,12 +299,50 @@ sc_status sc_diffusion_detail(const sc_diffusion *run, double *spread)
     return status;
 }
 
+double sc_diffusion_measured_error(const sc_diffusion *run, double residual)
+{
+    const sc_problem *p = run->problem;
+    int64_t pixels = p->ny * p->nx, inside = 0;
+    for (int64_t i = 0; p->support && i < pixels; i++)
+        inside += p->support[i] != 0;
+    double share = p->support ? (double)inside / (double)pixels : 1;
+    double gain = share / (p->coils > 0 ? p->coils : 1);
+    return residual > 1 && gain > 0 ? p->sigma * sqrt((residual - 1) / gain) : 0;
+}
+
 sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread)
 {
     const sc_device *device = run->problem->device;
     device->kernels->fill(device, run->initial, 0, run->n);
     sc_solve solve = {SC_START_CG, run->solve.tolerance};
     return sc_gaussian_step_mean(run->gaussian, run->initial, NULL, spread, solve);
+}
+
+sc_status sc_diffusion_warm_levels(sc_diffusion *run, double start, double end)
+{
+    sc_status status = SC_OK;
+    double error = 0, spread = 0, last = end * run->problem->sigma;
+    sc_key key = run->key;
+    key.sample = 0;
+    SC_TRY(sc_diffusion_detail(run, &spread));
+    SC_TRY(sc_diffusion_sense_start(run, spread));
+    SC_TRY(sc_gaussian_step_spread(run->gaussian, &error, spread, key,
+                                   (sc_solve){SC_START_CG, run->solve.tolerance}));
+    double first = fmin(start * error, sc_sde_noise_max(&run->score->sde));
+    sc_diffusion_levels(run, fmax(first, last), last);
+cleanup:
+    return status;
+}
+
+sc_status sc_diffusion_noisy_start(sc_diffusion *run, int level)
+{
+    const sc_device *device = run->problem->device;
+    sc_diffusion_noise(run, run->x, SC_DRAW_INIT, (uint32_t)level);
+    for (int i = 0; i < run->samples; i++) {
+        float *x = run->x + i * run->n;
+        device->kernels->axpby(device, x, (float)run->sigma[0], x, 1, run->initial, run->n);
+    }
+    return SC_OK;
 }
 
 double sc_diffusion_spread(double sigma, double spread)

@@ -21,6 +21,8 @@ typedef sc_status sc_diffusion_piece(sc_diffusion *run, int level);
 typedef struct {
     const char *name; /* phase for the progress report */
     bool random;      /* results differ between samples: option "samples" exists */
+    bool gradient;    /* asks for sc_diffusion_gradient */
+    int kept;         /* arrays of the host that it keeps between levels */
     sc_status (*plan)(sc_diffusion *run); /* once: run->sigma, run->initial; levels by "levels" */
     sc_diffusion_piece *start;            /* x at sigma[0] (level 0) */
     sc_diffusion_piece *predictor;        /* at level k */
@@ -40,7 +42,7 @@ struct sc_diffusion {
     int levels;
     double *sigma; /* (levels + 1) */
     sc_gaussian_step *gaussian;
-    sc_solve solve; /* of every data step */
+    sc_solve solve; /* of every data step; iterations from option "cg", if there is one */
     int mirror;     /* what the score sees is reflected: 1 in y, 2 in x, 3 both; the prior knows
                        no left and right, and taking turns averages what it does wrong */
 
@@ -48,7 +50,8 @@ struct sc_diffusion {
     float *x;            /* (samples, n) device: the state */
     float *d;            /* (samples, n) device: denoised, or what a piece leaves for the next */
     float *z;            /* (samples, n) device: noise */
-    float *host;         /* (2, samples, n) host: in and out of the score */
+    float *host;         /* (2, samples, n) host: in and out of the score; 4 with a gradient */
+    float *kept;         /* (pieces->kept, samples, n) host: zero at the start of every batch */
     double *host_sigma;  /* (samples * sets) */
     int64_t evaluations; /* of the score, counted per sample */
 };
@@ -66,6 +69,13 @@ void sc_diffusion_levels(sc_diffusion *run, double first, double last);
 /* d = D(x, sigma) for all samples of the batch. */
 sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma);
 
+/* g = J^T v for all samples, J the Jacobian of D(., sigma) at x; g may be v. Counted as
+ * SC_GRADIENT_EVALUATIONS of the score, forward and back. SC_ERR_UNSUPPORTED for a score without
+ * derivative. */
+enum { SC_GRADIENT_EVALUATIONS = 2 };
+sc_status sc_diffusion_gradient(sc_diffusion *run, float *g, const float *x, const float *v,
+                                double sigma);
+
 /* z = unit noise, each sample from its own key. */
 void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t step);
 
@@ -77,10 +87,25 @@ sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r);
  * says nothing, 0.1: images have a 99.9th percentile of 1. */
 sc_status sc_diffusion_detail(const sc_diffusion *run, double *spread);
 
+/* Standard deviation per component of the error of an image of which sc_gaussian_step_residual is
+ * given, as far as the data see it: with white error e, ||y - A d||^2 is on average 2 M sigma_y^2 +
+ * 2 e^2 tr(A^H A), and for maps of unit root sum of squares tr(A^H A) is the support's share of the
+ * image times M over the number of coils. */
+double sc_diffusion_measured_error(const sc_diffusion *run, double residual);
+
 /* initial = CG-SENSE: the Gaussian step's mean with the prior N(0, spread^2) per component, by at
  * most SC_START_CG iterations. */
 enum { SC_START_CG = 30 };
 sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread);
+
+/* Levels geometric from `start` times the error that the data leave open (one draw through the
+ * posterior covariance of the Gaussian model of CG-SENSE, the same for all samples) to `end` times
+ * the measured noise; initial = CG-SENSE with the spread of sc_diffusion_detail. Takes
+ * 2 (SC_START_CG + 1) operator applications at most. */
+sc_status sc_diffusion_warm_levels(sc_diffusion *run, double start, double end);
+
+/* A start piece: x = initial + sigma[0] z. */
+sc_status sc_diffusion_noisy_start(sc_diffusion *run, int level);
 
 /* How far the denoised image is from the truth, per component, if images are N(., spread^2) and
  * x_t = x_0 + sigma z: (1 / sigma^2 + 1 / spread^2)^-1/2 (REFERENCE 4.12). */
@@ -107,6 +132,16 @@ void sc_diffusion_axpby(sc_diffusion *run, float *z, double a, const float *x, d
     {                                                                                              \
         "cg", SC_OPT_INT, "", 1, 500, standard, NULL,                                              \
             "conjugate gradient iterations of a data step, at most"                                \
+    }
+#define SC_OPTION_FIRST_LEVEL(standard)                                                            \
+    {                                                                                              \
+        "start", SC_OPT_REAL, "", 1e-3, 1e3, standard, NULL,                                       \
+            "first noise level, as a multiple of the error expected of the CG-SENSE start"         \
+    }
+#define SC_OPTION_LAST_LEVEL(standard)                                                             \
+    {                                                                                              \
+        "sigma-end", SC_OPT_REAL, "", 1e-3, 1e3, standard, NULL,                                   \
+            "last noise level, as a multiple of the measured noise"                                \
     }
 #define SC_OPTION_SPREAD(standard)                                                                 \
     {                                                                                              \

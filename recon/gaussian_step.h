@@ -65,7 +65,7 @@ sc_status sc_gaussian_step_langevin(sc_gaussian_step *step, float *x, const floa
                                     double gamma, sc_key key, uint32_t index, sc_solve solve);
 
 /* ||y - A x||^2 over the measured samples, relative to its expectation under the noise:
- * 1 explains the data. */
+ * 1 explains the data. step->data is left as y - A x. */
 double sc_gaussian_step_residual(sc_gaussian_step *step, const float *x);
 
 #endif

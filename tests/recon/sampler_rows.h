@@ -16,18 +16,26 @@ static inline sc_status rows_denoise(const sc_score *self, float *d, const float
     return SC_OK;
 }
 
+static inline sc_status rows_denoise_vjp(const sc_score *self, float *d, float *g, const float *x,
+                                         const double *sigma, const float *v, int n, int h, int w)
+{
+    rows_denoise(self, d, x, sigma, n, h, w);
+    return rows_denoise(self, g, v, sigma, n, h, w);
+}
+
 static inline sc_estimate rows_sample(const sc_problem *problem, const char *name, const char *more)
 {
     const sc_score score = {.name = "gaussian",
                             .channels = 2,
                             .denoise = rows_denoise,
+                            .denoise_vjp = rows_denoise_vjp,
                             .sde = {SC_SDE_VE, 0.01, 50, 0, 0}};
     const sc_method *method;
     sc_estimate estimate = {0};
     small_ok(sc_method_find(&method, name));
     sc_options options = sc_options_default(method->options);
     small_ok(sc_options_set(&options, "levels", "5"));
-    if (strcmp(name, "annealed-proximal") != 0)
+    if (strcmp(method->claim, "point estimate") != 0)
         small_ok(sc_options_set(&options, "samples", "3"));
     if (more)
         small_ok(sc_options_set(&options, "data", more));
@@ -42,6 +50,9 @@ static inline void compare_sampler_rows(const sc_device *other)
         const char *name, *more;
     } rows[] = {{"annealed-proximal", NULL},
                 {"dds", NULL},
+                {"diffpir", NULL},
+                {"dps", NULL},
+                {"red-diff", NULL},
                 {"pula", NULL},
                 {"pc", "likelihood"},
                 {"pc", "proximal"}};

@@ -8,7 +8,8 @@
 #define SC_TESTS_SAMPLER_TEST_H
 
 #include "base/memory.h"
-#include "recon/problem.h"
+#include "recon/classical.h"
+#include "recon/gaussian_step.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,8 @@
 
 enum { D = 8, M = 16 }; /* real components of one image and of its data */
 
-extern const sc_method sc_method_pc, sc_method_dds, sc_method_pula, sc_method_annealed_proximal;
+extern const sc_method sc_method_pc, sc_method_dds, sc_method_pula, sc_method_annealed_proximal,
+    sc_method_diffpir, sc_method_dps, sc_method_red_diff;
 
 #define OK(x) assert_ok((x), #x)
 static inline void assert_ok(sc_status status, const char *what)
@@ -358,6 +360,24 @@ static inline void data_denoiser(double *h, double *shift, const law *prior, dou
 static inline double level_sigma(int k, int levels, double first, double last)
 {
     return k == levels ? 0 : first * pow(last / first, k / (levels - 1.0));
+}
+
+/* Where sc_diffusion_warm_levels begins: the law of CG-SENSE plus noise; returns the first level. */
+static inline double warm_start(law *x, double start, const sc_problem *problem, sc_key key)
+{
+    double lambda = 0, error = 0, spread = 0.1;
+    sc_gaussian_step *step = NULL;
+    OK(sc_cg_sense_weight(&lambda, problem));
+    if (lambda > 0)
+        spread = problem->sigma / sqrt(lambda);
+    OK(sc_gaussian_step_create(&step, problem));
+    OK(sc_gaussian_step_spread(step, &error, spread, key, (sc_solve){30, 1e-6}));
+    sc_gaussian_step_free(step);
+    law wide = {{0}, {0}};
+    identity(wide.cov, spread * spread);
+    posterior(x, &wide, problem);
+    identity(x->cov, start * start * error * error);
+    return start * error;
 }
 
 /* Mean and covariance of `copies` samples in an estimate's mean. */

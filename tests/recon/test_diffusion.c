@@ -3,9 +3,11 @@
  */
 #include "sampler_test.h"
 
-static const sc_method *const sampling[] = {&sc_method_pc, &sc_method_dds, &sc_method_pula};
+static const sc_method *const sampling[] = {&sc_method_pc, &sc_method_dds, &sc_method_pula,
+                                            &sc_method_diffpir, &sc_method_dps};
 static const char *const quick[] = {"levels=8 sigma-max=2 sigma-min=0.1", "levels=6",
-                                    "levels=8 sigma-max=2 sigma-min=0.1"};
+                                    "levels=8 sigma-max=2 sigma-min=0.1", "levels=6", "levels=6"};
+enum { SAMPLING = sizeof sampling / sizeof *sampling };
 
 typedef struct {
     sc_device *device;
@@ -54,7 +56,7 @@ static void a_sample_is_the_same_alone_and_in_any_batch(void **state)
     (void)state;
     fixture f;
     begin(&f, 2, 1);
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < SAMPLING; m++) {
         sc_estimate all, pairs, alone;
         run(&all, &f, sampling[m], quick[m], "samples=5", 0);
         run(&pairs, &f, sampling[m], quick[m], "samples=5 batch=2", 0);
@@ -78,7 +80,7 @@ static void threads_do_not_change_a_bit(void **state)
     fixture one, two;
     begin(&one, 300, 1);
     begin(&two, 300, 2);
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < SAMPLING; m++) {
         sc_estimate a, b;
         run(&a, &one, sampling[m], quick[m], "samples=2", 0);
         run(&b, &two, sampling[m], quick[m], "samples=2", 0);
@@ -87,6 +89,22 @@ static void threads_do_not_change_a_bit(void **state)
         assert_true(a.residual == b.residual);
         clear(&a), clear(&b);
     }
+    end(&one);
+    end(&two);
+}
+
+/* A point estimate may draw noise on its way. */
+static void threads_do_not_change_a_point_estimate(void **state)
+{
+    (void)state;
+    fixture one, two;
+    begin(&one, 300, 1);
+    begin(&two, 300, 2);
+    sc_estimate a, b;
+    run(&a, &one, &sc_method_red_diff, "levels=20", "", 0);
+    run(&b, &two, &sc_method_red_diff, "levels=20", "", 0);
+    assert_memory_equal(a.mean.data, b.mean.data, sc_array_bytes(&a.mean));
+    clear(&a), clear(&b);
     end(&one);
     end(&two);
 }
@@ -117,7 +135,7 @@ static void a_run_can_be_cancelled(void **state)
     begin(&f, 1, 1);
     int asked = 0;
     sc_progress progress = {.self = &asked, .cancelled = cancelled};
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < SAMPLING; m++) {
         sc_options options = sc_options_default(sampling[m]->options);
         sc_estimate e = {0};
         asked = 0;
@@ -224,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_is_the_same_alone_and_in_any_batch),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(threads_do_not_change_a_point_estimate),
         cmocka_unit_test(nothing_is_claimed_outside_the_support),
         cmocka_unit_test(a_run_can_be_cancelled),
         cmocka_unit_test(what_is_not_finite_is_said),
