@@ -254,12 +254,12 @@ cleanup:
 static sc_status make_scan(sc_scan *scan, reader *k, const sc_scan_options *options)
 {
     sc_status status = SC_OK;
-    if (options->slice >= k->slices || options->average >= k->averages || options->contrast > 0 ||
-        options->repetition > 0 || options->set > 0 || options->phase > 0)
-        SC_TRY(sc_fail(SC_ERR_USAGE,
-                       "no such slice, average or frame: %lld slices, %lld averages, "
-                       "one frame",
-                       (long long)k->slices, (long long)k->averages));
+    SC_TRY(sc_scan_choice("slice", options->slice, 0, k->slices - 1));
+    SC_TRY(sc_scan_choice("average", options->average, 0, k->averages - 1));
+    SC_TRY(sc_scan_choice("contrast", options->contrast, 0, 0));
+    SC_TRY(sc_scan_choice("repetition", options->repetition, 0, 0));
+    SC_TRY(sc_scan_choice("set", options->set, 0, 0));
+    SC_TRY(sc_scan_choice("phase", options->phase, 0, 0));
     k->first_slice = options->slice >= 0 ? options->slice : 0;
     scan->frames = 1;
     scan->slices = options->slice >= 0 ? 1 : k->slices;

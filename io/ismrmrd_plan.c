@@ -11,6 +11,8 @@
  */
 #include "base/memory.h"
 #include "io/ismrmrd_internal.h"
+#include "io/scan_internal.h"
+#include <stddef.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,48 @@ static unsigned char use_of(const sc_readout *r, const sc_scan_options *o)
 
 /* ---- what the readouts are, and that they agree ---- */
 
+/* Smallest and largest counter of the imaging readouts; false if there is none. */
+static bool find_range(int64_t *low, int64_t *high, const sc_ismrmrd *raw, size_t counter)
+{
+    const sc_scan_options all = sc_scan_options_default();
+    *low = UINT16_MAX, *high = -1;
+    for (int64_t r = 0; r < raw->readouts; r++) {
+        uint16_t value;
+        if (!(use_of(&raw->readout[r], &all) & SC_USE_IMAGE))
+            continue;
+        memcpy(&value, (const char *)&raw->readout[r] + counter, sizeof value);
+        *low = value < *low ? value : *low;
+        *high = value > *high ? value : *high;
+    }
+    return *high >= 0;
+}
+
+/* No imaging readout is left: none at all, or which choice was out of range? */
+static sc_status refuse_choice(const sc_ismrmrd *raw, const sc_scan_options *o)
+{
+    const struct {
+        const char *name;
+        int choice;
+        size_t counter;
+    } choices[] = {{"slice", o->slice, offsetof(sc_readout, slice)},
+                   {"contrast", o->contrast, offsetof(sc_readout, contrast)},
+                   {"repetition", o->repetition, offsetof(sc_readout, repetition)},
+                   {"set", o->set, offsetof(sc_readout, set)},
+                   {"phase", o->phase, offsetof(sc_readout, phase)},
+                   {"average", o->average, offsetof(sc_readout, average)}};
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        int64_t low, high;
+        if (!find_range(&low, &high, raw, choices[i].counter))
+            return sc_fail(SC_ERR_INPUT, "none of %lld readouts is an imaging readout",
+                           (long long)raw->readouts);
+        sc_status status = sc_scan_choice(choices[i].name, choices[i].choice, low, high);
+        if (status != SC_OK)
+            return status;
+    }
+    return sc_fail(SC_ERR_USAGE, "none of %lld readouts is of the chosen slice and frame",
+                   (long long)raw->readouts);
+}
+
 static sc_status classify(sc_ismrmrd_plan *plan, const sc_scan_options *options)
 {
     const sc_ismrmrd *raw = plan->raw;
@@ -77,12 +121,7 @@ static sc_status classify(sc_ismrmrd_plan *plan, const sc_scan_options *options)
                                (long long)r);
     }
     if (images == 0)
-        return sc_fail(SC_ERR_INPUT, "none of %lld readouts is an imaging readout%s",
-                       (long long)raw->readouts,
-                       options->slice >= 0 || options->contrast >= 0 || options->repetition >= 0 ||
-                               options->set >= 0 || options->phase >= 0 || options->average >= 0
-                           ? " of the chosen slice and frame"
-                           : "");
+        return refuse_choice(raw, options);
     return SC_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "io/cfl.h"
 #include "io/npy.h"
 #include "io/scan_internal.h"
+#include <stddef.h>
 #include <string.h>
 
 bool sc_scan_npy_probe(const sc_scan_probe *probe)
@@ -198,8 +199,39 @@ static bool frame_chosen(const sc_frame *f, const sc_scan_options *o)
            chosen(o->set, f->set) && chosen(o->phase, f->phase);
 }
 
+/* Nothing is left: which choice was out of range? */
+static sc_status refuse_choice(const sc_scan *scan, const sc_scan_options *o)
+{
+    const struct {
+        const char *name;
+        int choice;
+        size_t offset;
+    } choices[] = {{"contrast", o->contrast, offsetof(sc_frame, contrast)},
+                   {"repetition", o->repetition, offsetof(sc_frame, repetition)},
+                   {"set", o->set, offsetof(sc_frame, set)},
+                   {"phase", o->phase, offsetof(sc_frame, phase)}};
+    sc_status status = sc_scan_choice("slice", o->slice, 0, scan->slices - 1);
+    for (size_t i = 0; status == SC_OK && i < sizeof choices / sizeof *choices; i++) {
+        int64_t highest = 0; /* counters run from 0, without gaps */
+        for (int64_t f = 0; f < scan->frames; f++) {
+            uint16_t counter;
+            memcpy(&counter, (const char *)&scan->frame[f] + choices[i].offset, sizeof counter);
+            highest = counter > highest ? counter : highest;
+        }
+        status = sc_scan_choice(choices[i].name, choices[i].choice, 0, highest);
+    }
+    return status != SC_OK ? status
+                           : sc_fail(SC_ERR_USAGE, "no frame has the chosen contrast, repetition, "
+                                                   "set and phase");
+}
+
 sc_status sc_scan_select(sc_scan *scan, const sc_scan_options *options)
 {
+    int64_t wanted = 0;
+    for (int64_t f = 0; f < scan->frames; f++)
+        wanted += frame_chosen(&scan->frame[f], options);
+    if (wanted == 0 || options->slice >= scan->slices)
+        return refuse_choice(scan, options);
     size_t plane = (size_t)(scan->nz * scan->ny * scan->nx);
     size_t data = plane * (size_t)scan->coils * sizeof(sc_c32), mask = plane * sizeof(float);
     int64_t frames = 0, images = 0;
@@ -219,12 +251,6 @@ sc_status sc_scan_select(sc_scan *scan, const sc_scan_options *options)
         }
         scan->frame[frames++] = scan->frame[f];
     }
-    if (options->slice >= scan->slices)
-        return sc_fail(SC_ERR_USAGE, "slice: expected 0 to %lld, found %d", (long long)scan->slices - 1,
-                       options->slice);
-    if (images == 0)
-        return sc_fail(SC_ERR_USAGE, "none of %lld frames has the chosen contrast, repetition, set and phase",
-                       (long long)scan->frames);
     scan->frames = scan->kspace.dim[0] = scan->mask.dim[0] = frames;
     scan->slices = scan->kspace.dim[1] = scan->mask.dim[1] = images / frames;
     return SC_OK;

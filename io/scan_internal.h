@@ -50,6 +50,9 @@ sc_status sc_scan_from_kspace(sc_scan *scan);
 /* k-space and mask of a cfl file on our axes, everything in it. */
 sc_status sc_scan_cfl_load(sc_scan *scan, const char *path);
 
+/* A choice of sc_scan_options, -1 for none, among low to high. SC_ERR_USAGE names all three. */
+sc_status sc_scan_choice(const char *name, int choice, int64_t low, int64_t high);
+
 /* Keep the chosen slice and frames of a whole scan. SC_ERR_USAGE if nothing is left. */
 sc_status sc_scan_select(sc_scan *scan, const sc_scan_options *options);
 

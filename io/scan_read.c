@@ -162,6 +162,14 @@ sc_status sc_scan_check(const sc_scan *scan)
     return SC_OK;
 }
 
+sc_status sc_scan_choice(const char *name, int choice, int64_t low, int64_t high)
+{
+    if (choice < 0 || (choice >= low && choice <= high))
+        return SC_OK;
+    return sc_fail(SC_ERR_USAGE, "%s: expected %lld to %lld, found %d", name, (long long)low,
+                   (long long)high, choice);
+}
+
 /* Does any coil have a sample other than 0 at x? */
 static bool is_sampled(const sc_c32 *v, int64_t coils, int64_t plane, int64_t x)
 {

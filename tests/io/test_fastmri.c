@@ -117,7 +117,7 @@ static void a_slice_or_average_can_be_chosen(void **state)
     assert_true(((float *)scan.mask.data)[1] == 0 && ((float *)scan.mask.data)[2] == 1);
     sc_scan_free(&scan);
     options.average = 3;
-    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE, "3 averages");
+    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE, "average: expected 0 to 2, found 3");
 }
 
 static void a_line_mask_is_one_of_columns(void **state)

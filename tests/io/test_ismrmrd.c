@@ -205,7 +205,18 @@ static void contrasts_sets_phases_and_repetitions_are_frames(void **state)
     assert_true(scan.frames == 1 && kspace_at(&scan, 0, 0, 0, 0, 0, 0) == 5);
     sc_scan_free(&scan);
     options.repetition = 1;
-    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_INPUT, "of the chosen slice");
+    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE, "of the chosen slice");
+    options = sc_scan_options_default();
+    options.slice = 30;
+    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE,
+                   "made.h5: slice: expected 0 to 0, found 30");
+    options = sc_scan_options_default();
+    options.contrast = 3;
+    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE,
+                   "made.h5: contrast: expected 0 to 2, found 3");
+    options = sc_scan_options_default();
+    options.repetition = 7;
+    assert_refused(sc_scan_read(&scan, path, &options), SC_ERR_USAGE, "repetition: expected 0 to ");
 }
 
 static void only_imaging_readouts_make_the_image(void **state)
