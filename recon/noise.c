@@ -3,14 +3,17 @@
 #include "base/memory.h"
 #include "recon/noise_internal.h"
 #include <assert.h>
+#include <lapacke.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The edge holds noise and signal, so a prescan that says more is in other units. 1.3 leaves room
  * for the statistics of a few hundred edge samples and for filters that lower the corners. */
 #define PRESCAN_OVER_EDGE 1.3
 /* Below this the calibration matrix contradicts the edge by more than both errors. */
 #define CALIBRATION_BELOW_EDGE 0.85
+#define CALIBRATION_ROUNDS 2
 
 void sc_noise_free(sc_noise *noise)
 {
@@ -70,6 +73,43 @@ cleanup:
     return status;
 }
 
+/* Covariance times f^2 in size (trace), by lowering its largest eigenvalues to one level: what is
+ * too much is signal, and that is strong in a few combinations of coils. Lowering all alike would
+ * leave the signal's shape, and whitening with that throws away the very channels that see most.
+ * f > 1 raises all alike. */
+static sc_status resize(sc_noise *noise, double f)
+{
+    int n = noise->coils;
+    double complex *v = NULL;
+    double *value = NULL;
+    sc_status status = SC_OK;
+    SC_TRY(SC_ALLOC(&v, (int64_t)n * n, "eigenvectors of the noise"));
+    SC_TRY(SC_ALLOC(&value, n, "eigenvalues of the noise"));
+    memcpy(v, noise->covariance, (size_t)(n * n) * sizeof *v);
+    if (LAPACKE_zheevd(LAPACK_ROW_MAJOR, 'V', 'L', n, v, n, value) != 0) {
+        status = sc_fail(SC_ERR_NUMERIC, "noise covariance: no eigenvalues (%d coils)", n);
+        goto cleanup;
+    }
+    double wanted = n * f * f * pow(sc_noise_sigma(noise), 2), below = 0, level = INFINITY;
+    int kept = 0; /* ascending: those below the level stay as they are */
+    while (f < 1 && kept < n && value[kept] * (n - kept) + below < wanted)
+        below += value[kept++];
+    if (kept < n)
+        level = (wanted - below) / (n - kept);
+    for (int c = 0; c < n; c++)
+        for (int d = 0; d < n; d++) {
+            double complex sum = 0;
+            for (int i = 0; i < n; i++)
+                sum += v[c * n + i] * conj(v[d * n + i]) *
+                       (f < 1 ? fmin(value[i], level) : f * f * value[i]);
+            noise->covariance[c * n + d] = sum;
+        }
+cleanup:
+    sc_free(v);
+    sc_free(value);
+    return status;
+}
+
 /* The lower of edge and calibration matrix: what remains of the signal can only raise either. */
 static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *scan)
 {
@@ -79,9 +119,11 @@ static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *s
     noise->source = SC_NOISE_EDGE;
     SC_TRY(sc_noise_calibration_ratio(&noise->calibration_ratio, noise, scan));
     if (noise->calibration_ratio < CALIBRATION_BELOW_EDGE) {
-        double f = noise->calibration_ratio * noise->calibration_ratio;
-        for (int i = 0; i < noise->coils * noise->coils; i++)
-            noise->covariance[i] *= f;
+        for (int round = 0; round < CALIBRATION_ROUNDS; round++) { /* the shape decides, too */
+            SC_TRY(resize(noise, noise->calibration_ratio));
+            SC_TRY(sc_noise_calibration_ratio(&noise->calibration_ratio, noise, scan));
+        }
+        SC_TRY(resize(noise, noise->calibration_ratio));
         noise->source = SC_NOISE_CALIBRATION;
         /* the calibration matrix of real scans reads high by up to a fifth (motion, pulsation) */
         noise->relative_error = fmax(noise->relative_error, 0.2);

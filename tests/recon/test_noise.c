@@ -1,6 +1,7 @@
 /* Noise covariance from prescans and from the data, where the truth is known. */
 #include "phantom.h"
 #include "recon/noise.h"
+#include <lapacke.h>
 
 static void prescan_covariance_is_exact_to_its_statistics(void **state)
 {
@@ -77,6 +78,55 @@ static void noise_is_found_under_every_kind_of_mask(void **state)
             sc_noise_free(&noise);
             sc_scan_free(&scan);
         }
+}
+
+/* Greatest and least noise variance of a whitened channel: eigenvalues of C^-1 truth. */
+static void whitened(double *least, double *greatest, const sc_noise *noise, const sc_noise *truth)
+{
+    int n = noise->coils;
+    double complex *a, *b;
+    double *value;
+    OK(SC_ALLOC(&a, (int64_t)n * n, "test"));
+    OK(SC_ALLOC(&b, (int64_t)n * n, "test"));
+    OK(SC_ALLOC(&value, n, "test"));
+    memcpy(a, truth->covariance, (size_t)(n * n) * sizeof *a);
+    memcpy(b, noise->covariance, (size_t)(n * n) * sizeof *b);
+    assert_int_equal(LAPACKE_zhegvd(LAPACK_ROW_MAJOR, 1, 'N', 'L', n, a, n, b, n, value), 0);
+    *least = value[0];
+    *greatest = value[n - 1];
+    sc_free(a);
+    sc_free(b);
+    sc_free(value);
+}
+
+/* A small matrix, little noise: signal far above the noise in all of k-space. What is left of it in
+ * the estimate must not have its shape, or whitening turns the coils that see most down. */
+static void strong_signal_at_the_edge_leaves_no_shape(void **state)
+{
+    (void)state;
+    const char *const masks[] = {"lines:4:24", "random:4:24"};
+    for (size_t m = 0; m < 2; m++) {
+        sc_scan scan;
+        sc_noise noise, truth;
+        double worst, least, greatest;
+        sc_simulate_options o = sc_simulate_default();
+        o.mask = masks[m];
+        o.noise = 0.0001;
+        o.correlation = 0.2;
+        o.noise_samples = 100000;
+        phantom_scan(&scan, NULL, 1, 96, 80, &o);
+        double mean = compare(&scan, &worst, &noise);
+        OK(sc_noise_prescan(&truth, scan.noise.data, (int)scan.coils, scan.noise.dim[1]));
+        whitened(&least, &greatest, &noise, &truth);
+        print_message("%-11s sigma %.3f of the truth, signal %.2f, whitened variances %.2f to %.2f\n",
+                      masks[m], mean, noise.signal_share, least, greatest);
+        assert_int_equal(noise.source, SC_NOISE_CALIBRATION);
+        assert_true(least > 0.5 && greatest < 2);
+        assert_true(fabs(mean - 1) < 0.15);
+        sc_noise_free(&noise);
+        sc_noise_free(&truth);
+        sc_scan_free(&scan);
+    }
 }
 
 static void pure_noise_is_measured_without_bias(void **state)
@@ -208,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prescan_covariance_is_exact_to_its_statistics),
         cmocka_unit_test(noise_is_found_under_every_kind_of_mask),
+        cmocka_unit_test(strong_signal_at_the_edge_leaves_no_shape),
         cmocka_unit_test(pure_noise_is_measured_without_bias),
         cmocka_unit_test(noise_scales_with_the_data),
         cmocka_unit_test(a_prescan_in_other_units_is_not_believed),
