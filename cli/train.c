@@ -1,11 +1,11 @@
 /* scorecon train: images in, a prior out. */
 #include "cli/command.h"
+#include "cli/train_about.h"
 #include "cli/train_data.h"
 #include "cli/train_report.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "prior/training.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ static const struct argp_option own_options[] = {
     {"matrix", KEY_MATRIX, "N", 0, "largest number of rows; more are cut in k-space (default 256)",
      1},
     {"about", KEY_ABOUT, "JSON", 0,
-     "modality, anatomy, licence and data (attribution), for the record in the weights", 1},
+     "modality, anatomy, licence and data (attribution), for the record in the weights (default: "
+     "what --init says)", 1},
     {"network", KEY_NETWORK, "JSON", 0,
      "the network's configuration (default: that of --init, or built in)", 1},
     {"init", KEY_INIT, "FILE", 0, "start from the weights of this prior", 1},
@@ -174,38 +175,6 @@ static sc_status describe_command(char **command, const arguments *a)
     return SC_OK;
 }
 
-static sc_status read_json(json_t **object, const char *path)
-{
-    char *text;
-    size_t bytes;
-    json_error_t error;
-    *object = NULL;
-    sc_status status = sc_file_read((void **)&text, &bytes, path, TEXT_LIMIT);
-    if (status != SC_OK)
-        return status;
-    *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    sc_free(text);
-    if (!json_is_object(*object))
-        return sc_fail(SC_ERR_FORMAT, "%s: line %d: %s", path, error.line, error.text);
-    return SC_OK;
-}
-
-static sc_status read_about(sc_training_about *about, json_t **object, const char *path)
-{
-    static const char *const keys[] = {"modality", "anatomy", "licence", "data"};
-    const char **values[] = {&about->modality, &about->anatomy, &about->licence, &about->data};
-    *object = NULL;
-    for (int i = 0; i < 4; i++)
-        *values[i] = "";
-    sc_status status = path ? read_json(object, path) : SC_OK;
-    for (int i = 0; path && status == SC_OK && i < 4; i++) {
-        *values[i] = json_string_value(json_object_get(*object, keys[i]));
-        if (!*values[i])
-            status = sc_fail(SC_ERR_FORMAT, "%s: expected a text '%s'", path, keys[i]);
-    }
-    return status;
-}
-
 /* From --network, or that of the weights to start from, or the built-in one. */
 static sc_status read_network(sc_network_config *config, const arguments *a)
 {
@@ -244,22 +213,19 @@ static sc_status begin(sc_training *training, const arguments *a)
     return a->init ? sc_training_start_from(training, a->init) : SC_OK;
 }
 
-static sc_status run_training(sc_training *training, const arguments *a,
+static sc_status run_training(sc_training *training, const arguments *a, sc_training_about *about,
                               sc_train_reporter *reporter)
 {
     sc_status status = SC_OK;
     char *command = NULL;
-    json_t *texts = NULL;
-    sc_training_about about = {0};
-    SC_TRY(read_about(&about, &texts, a->about));
     SC_TRY(describe_command(&command, a));
-    about.command = command;
-    about.program = "scorecon " SC_VERSION;
+    about->command = command;
+    about->program = "scorecon " SC_VERSION;
     bool bar = isatty(STDERR_FILENO);
     const sc_progress *shown = sc_cli_progress(&a->cli);
     const sc_progress quiet = {NULL, NULL, shown->cancelled};
     const sc_training_plan plan = {
-        .checkpoint = a->checkpoint, .weights = a->output, .about = &about,
+        .checkpoint = a->checkpoint, .weights = a->output, .about = about,
         .checkpoint_minutes = a->minutes, .hours = a->hours, .progress = bar ? shown : &quiet,
         .self = reporter, .report = sc_train_report, .report_steps = REPORT_STEPS};
     SC_TRY(begin(training, a));
@@ -270,7 +236,6 @@ static sc_status run_training(sc_training *training, const arguments *a,
         printf("%s: %lld images seen in %lld updates\n", a->output ? a->output : "no weights file",
                (long long)end->images, (long long)end->step);
 cleanup:
-    json_decref(texts);
     sc_free(command);
     return status;
 }
@@ -348,8 +313,10 @@ static sc_status train(const arguments *a)
     sc_device *device = NULL, *gpu = NULL;
     images set = {0};
     sc_training *training = NULL;
+    sc_train_about about = {0};
     sc_train_reporter reporter = {
         .quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
+    SC_TRY(sc_train_about_read(&about, a->about, a->init));
     SC_TRY(read_network(&config, a));
     SC_TRY(create_devices(&device, &gpu, a));
     SC_TRY(load_images(&set, a, device));
@@ -357,8 +324,9 @@ static sc_status train(const arguments *a)
     SC_TRY(sc_training_create(&training, &config, &a->options, &set.train.source,
                               set.val.count ? &set.val.source : NULL, gpu ? gpu : device));
     reporter.training = training;
-    SC_TRY(run_training(training, a, &reporter));
+    SC_TRY(run_training(training, a, &about.about, &reporter));
 cleanup:
+    sc_train_about_free(&about);
     sc_train_reporter_free(&reporter);
     sc_training_free(training);
     free_images(&set);

@@ -44,17 +44,18 @@ typedef struct {
 
 /* ---- slices ---- */
 
-static int64_t even_share(int64_t n, double share)
+/* A whole axis stays as it is; what is cut gets an even length. */
+static int64_t share_of(int64_t n, double share)
 {
-    return 2 * (int64_t)floor(share * (double)n / 2 + 1e-9);
+    return share >= 1 ? n : 2 * (int64_t)floor(share * (double)n / 2 + 1e-9);
 }
 
 static sc_status add_version(reader *r, const sc_array *slice, const double share[2], double weight,
                              const origin *from, int64_t number)
 {
     sc_status status = SC_OK;
-    const int64_t to[2] = {even_share(slice->dim[0], share[0]),
-                           even_share(slice->dim[1], share[1])};
+    const int64_t to[2] = {share_of(slice->dim[0], share[0]),
+                           share_of(slice->dim[1], share[1])};
     const sc_train_name name = {from->contrast, from->subject, from->series, number, from->hu};
     sc_array cut = {0};
     if (to[0] < 1 || to[1] < 1)
@@ -108,6 +109,46 @@ static sc_status add_stack(reader *r, const sc_array *stack, const origin *from)
     return status;
 }
 
+/* ---- masks and labels ---- */
+
+#define FEWEST_VALUES 3 /* of an image */
+
+/* The first different values of a file's slices. */
+typedef struct {
+    int count;
+    float value[FEWEST_VALUES][2]; /* real, imaginary */
+} values;
+
+static void note_values(values *v, const sc_array *slice)
+{
+    const float *x = slice->data;
+    const bool pairs = slice->dtype == SC_C32;
+    for (int64_t i = 0; v->count < FEWEST_VALUES && i < sc_array_count(slice); i++) {
+        const float re = x[pairs ? 2 * i : i], im = pairs ? x[2 * i + 1] : 0;
+        int k = 0;
+        if (!isfinite(re) || !isfinite(im)) { /* an error of its own */
+            v->count = FEWEST_VALUES;
+            return;
+        }
+        while (k < v->count && !(v->value[k][0] == re && v->value[k][1] == im))
+            k++;
+        if (k < v->count)
+            continue;
+        v->value[k][0] = re, v->value[k][1] = im;
+        v->count++;
+    }
+}
+
+/* A sampling mask or a segmentation, which would teach the prior nothing of images. */
+static bool is_mask(const values *v, const char *path)
+{
+    if (v->count >= FEWEST_VALUES)
+        return false;
+    sc_log(SC_LOG_WARN, "%s holds %d different value%s, as a mask does: it is left out", path,
+           v->count, v->count == 1 ? "" : "s");
+    return true;
+}
+
 /* ---- files ---- */
 
 /* Hounsfield units as CT priors see them. */
@@ -122,9 +163,12 @@ static void normalise_hu(sc_volume *volume, origin *from)
 static sc_status add_image_file(reader *r, const char *path, origin *from)
 {
     sc_volume volume;
+    values seen = {0};
     sc_status status = sc_image_read(&volume, path);
     from->series = r->data->series++;
     if (status == SC_OK)
+        note_values(&seen, &volume.data);
+    if (status == SC_OK && !is_mask(&seen, path))
         status = sc_context(add_stack(r, &volume.data, from), "%s", path);
     sc_volume_free(&volume);
     return status;
@@ -145,9 +189,17 @@ static sc_status to_float(sc_array *slice)
     return SC_OK;
 }
 
+static sc_status read_slice(sc_array *slice, const char *path, int64_t k)
+{
+    sc_array_free(slice);
+    sc_status status = sc_npy_read_slice(slice, path, k);
+    return status == SC_OK ? to_float(slice) : status;
+}
+
 static sc_status add_npy_file(reader *r, const char *path, origin *from)
 {
     sc_status status = SC_OK;
+    values seen = {0};
     int64_t dim[SC_MAX_RANK];
     int rank;
     bool fortran;
@@ -156,11 +208,15 @@ static sc_status add_npy_file(reader *r, const char *path, origin *from)
     if (rank != 3 || fortran)
         return add_image_file(r, path, from);
     from->series = r->data->series++;
+    for (int64_t k = 0; k < dim[0] && seen.count < FEWEST_VALUES; k++) {
+        SC_TRY(read_slice(&slice, path, k));
+        note_values(&seen, &slice);
+    }
+    if (is_mask(&seen, path))
+        goto cleanup;
     for (int64_t k = 0; k < dim[0]; k++) {
-        SC_TRY(sc_npy_read_slice(&slice, path, k));
-        SC_TRY(to_float(&slice));
+        SC_TRY(read_slice(&slice, path, k));
         SC_TRY(sc_context(add_slice(r, &slice, from, k), "%s", path));
-        sc_array_free(&slice);
     }
 cleanup:
     sc_array_free(&slice);

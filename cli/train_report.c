@@ -2,6 +2,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/figure.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -74,33 +76,47 @@ static json_t *validation_json(const sc_validation *v)
                      rmse);
 }
 
-/* A killed run may have left half a line: the next one starts on its own. */
-static bool ends_in_half_a_line(FILE *file)
+/* JSON, to be freed with free; NULL without memory. */
+static char *history_line(const sc_training_state *s, double loss, double rate,
+                          const sc_validation *v)
 {
-    bool half = fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n';
-    fseek(file, 0, SEEK_END); /* between reading and writing */
-    return half;
-}
-
-static void append_history(const char *path, const sc_training_state *s, double loss, double rate,
-                           const sc_validation *v)
-{
-    FILE *file = fopen(path, "a+");
-    if (!file) {
-        sc_log(SC_LOG_WARN, "%s cannot be written", path);
-        return;
-    }
-    if (ends_in_half_a_line(file))
-        fputc('\n', file);
     json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)s->step,
                              "images", (json_int_t)s->images, "loss", loss, "gradient_norm",
                              s->gradient_norm, "rate", s->rate, "images_per_s", rate);
     if (v && v->images)
         json_object_set_new(line, "validation", validation_json(v));
-    json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(7));
-    fputc('\n', file);
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(7));
     json_decref(line);
-    fclose(file);
+    return text;
+}
+
+/* A killed run may have left half a line: the next one starts on its own. */
+static bool ends_in_half_a_line(int file)
+{
+    char last;
+    off_t end = lseek(file, 0, SEEK_END);
+    return end > 0 && pread(file, &last, 1, end - 1) == 1 && last != '\n';
+}
+
+static sc_status append_history(const char *path, const sc_training_state *s, double loss,
+                                double rate, const sc_validation *v)
+{
+    sc_status status = SC_OK;
+    char *line = history_line(s, loss, rate, v);
+    int file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (file < 0)
+        SC_TRY(sc_fail(SC_ERR_IO, "%s: %s", path, strerror(errno)));
+    if (!line)
+        SC_TRY(sc_fail(SC_ERR_MEMORY, "%s: no memory for a line", path));
+    if (ends_in_half_a_line(file))
+        SC_TRY(sc_file_write_all(file, "\n", 1, path));
+    SC_TRY(sc_file_write_all(file, line, strlen(line), path));
+    SC_TRY(sc_file_write_all(file, "\n", 1, path));
+cleanup:
+    free(line);
+    if (file >= 0 && close(file) != 0 && status == SC_OK)
+        status = sc_fail(SC_ERR_IO, "%s: %s", path, strerror(errno));
+    return status;
 }
 
 static sc_status take_line(sc_train_reporter *r, const json_t *line, int64_t until)
@@ -243,8 +259,8 @@ void sc_train_report(void *self, const sc_training_state *s, double loss, double
         print_validation(v);
     else if (!r->quiet && !v)
         print_state(s, loss, rate, left);
-    if (r->history)
-        append_history(r->history, s, loss, rate, v);
+    if (r->history && append_history(r->history, s, loss, rate, v) != SC_OK)
+        sc_log(SC_LOG_WARN, "no line in the history of the training: %s", sc_message());
     if (!r->figure)
         return;
     SC_TRY(append(&r->loss, LOSS_COLUMNS, (double[2]){images, loss > 0 ? loss : NAN}));

@@ -86,6 +86,7 @@ sc_status sc_training_load(sc_training *training, const char *path);
 /* What goes into the record of the weights, beside what the training knows itself. */
 typedef struct {
     const char *modality, *anatomy, *licence, *data;
+    const char *init; /* SHA-256 of the prior that it started from; NULL: none */
     const char *command, *program; /* "scorecon 0.1.0" */
 } sc_training_about;
 

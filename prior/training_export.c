@@ -19,7 +19,7 @@ static json_t *describe_validation(const sc_validation *validation)
 }
 
 /* JSON text, to be freed with free; NULL without memory. */
-static char *describe_training(const sc_training *t, const char *command,
+static char *describe_training(const sc_training *t, const sc_training_about *about,
                                const sc_validation *validation)
 {
     json_t *object = json_object(), *options = json_object();
@@ -30,7 +30,9 @@ static char *describe_training(const sc_training *t, const char *command,
     json_object_set_new(object, "data_fingerprint", json_string(t->train.fingerprint));
     json_object_set_new(object, "data_images",
                         json_integer(t->train.source ? t->train.source->count : 0));
-    json_object_set_new(object, "command", json_string(command));
+    json_object_set_new(object, "command", json_string(about->command));
+    if (about->init)
+        json_object_set_new(object, "fine_tuned_from", json_string(about->init));
     json_object_set_new(object, "options", options);
     if (validation && validation->images)
         json_object_set_new(object, "validation", describe_validation(validation));
@@ -42,7 +44,7 @@ static char *describe_training(const sc_training *t, const char *command,
 sc_status sc_training_export(const sc_training *t, const char *path,
                              const sc_training_about *about, const sc_validation *validation)
 {
-    char *training = describe_training(t, about->command, validation);
+    char *training = describe_training(t, about, validation);
     if (!training)
         return sc_fail(SC_ERR_MEMORY, "%s: no memory for the training record", path);
     bool known = t->train.source && t->train.source->scale;

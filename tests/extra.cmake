@@ -11,14 +11,21 @@ if(TARGET scorecon)
   endif()
 endif()
 
-# A part of the command line that is no program.
-add_executable(test_train_kspace ${CMAKE_CURRENT_SOURCE_DIR}/cli/test_train_kspace.c
-               ${PROJECT_SOURCE_DIR}/cli/train_kspace.c)
-target_include_directories(test_train_kspace PRIVATE ${PROJECT_SOURCE_DIR} ${SC_INCLUDES_base})
-target_compile_options(test_train_kspace PRIVATE ${SC_WARNINGS})
-sc_test_links(test_train_kspace base)
-target_link_libraries(test_train_kspace PRIVATE PkgConfig::CMOCKA)
-add_test(NAME cli/test_train_kspace COMMAND test_train_kspace)
+# Parts of the command line that are no programs: a test, the sources that it is linked with.
+function(sc_cli_test name)
+  list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/cli/ OUTPUT_VARIABLE sources)
+  add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/cli/${name}.c ${sources})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${SC_INCLUDES_base})
+  target_compile_options(${name} PRIVATE ${SC_WARNINGS})
+  foreach(part base io prior)
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:sc_${part}>)
+    target_link_libraries(${name} PRIVATE ${SC_DEPENDS_${part}})
+  endforeach()
+  target_link_libraries(${name} PRIVATE PkgConfig::CMOCKA)
+  add_test(NAME cli/${name} COMMAND ${name})
+endfunction()
+sc_cli_test(test_train_kspace train_kspace.c)
+sc_cli_test(test_train_data train_data.c train_read.c train_kspace.c train_store.c)
 
 # Every allocation and every write passes the test.
 if(TARGET test_failures)

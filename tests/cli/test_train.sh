@@ -3,14 +3,15 @@
 source "$(dirname "$0")/library.sh"
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive # other tests run beside this one
 
-# A grey TIFF of 32 x 32 pixels of 8 bit: a bright square of side $2 on a dark ground.
+# A grey TIFF of 32 x 32 pixels of 8 bit: a bright square of side $2 on a dark ground, a brighter
+# pixel in its corner, as of 2 values only it would be a mask.
 tiff() {
     local entries='\0\1\3\0\1\0\0\0\40\0\0\0\1\1\3\0\1\0\0\0\40\0\0\0\2\1\3\0\1\0\0\0\10\0\0\0'
     entries+='\6\1\3\0\1\0\0\0\1\0\0\0\21\1\4\0\1\0\0\0\10\0\0\0\26\1\3\0\1\0\0\0\40\0\0\0'
     entries+='\27\1\4\0\1\0\0\0\0\4\0\0'
     local pixels="" y x
     for y in {0..31}; do for x in {0..31}; do
-        if ((y > 4 && x > 6 && y < 4 + $2 && x < 6 + $2)); then pixels+='\170'; else pixels+='\1'; fi
+        if ((y == 5 && x == 7)); then pixels+='\200'; elif ((y > 4 && x > 6 && y < 4 + $2 && x < 6 + $2)); then pixels+='\170'; else pixels+='\1'; fi
     done; done
     printf 'II\52\0\10\4\0\0'"$pixels"'\7\0'"$entries"'\0\0\0\0' >"$1"
 }
@@ -98,6 +99,26 @@ END
 "$program" "${train[@]:0:2}" --crop 16 --batch 4 --images 4 --init published.safetensors --loss ddpm \
     --threads 1 -o tuned.safetensors --quiet || fail "fine-tuning takes the network from the weights"
 
+# ---- what a fine-tuned prior says of itself ----
+
+echo '{"modality": "MR", "anatomy": "knee", "licence": "share alike", "data": "knees of A"}' >about.json
+tune=("${train[@]:0:2}" --crop 16 --batch 4 --images 4 --threads 1)
+"$program" "${tune[@]}" --quiet --network net.json --about about.json -o knee.safetensors || fail "--about"
+"$program" "${tune[@]}" --quiet --init knee.safetensors -o tuned.safetensors || fail "--init without --about"
+"$program" info tuned.safetensors >text.txt
+for line in 'modality +MR' 'anatomy +knee' 'licence +share alike' \
+    "data +knees of A; fine-tuned from SHA-256 $(sha256sum <knee.safetensors | head -c 64)"; do
+    grep -qE "^  $line\$" text.txt || fail "a fine-tuned prior does not inherit '$line': $(cat text.txt)"
+done
+echo '{"modality": "MR", "anatomy": "hand", "licence": "other", "data": "hands"}' >about.json
+"$program" "${tune[@]}" --init knee.safetensors --about about.json -o tuned.safetensors 2>err.txt >/dev/null ||
+    fail "--init with --about"
+"$program" info tuned.safetensors | grep -qE '^  licence +other$' || fail "--about does not win over --init"
+grep -q "licence 'other', but the prior that --init starts from has 'share alike'" err.txt || fail "another licence is not said"
+grep -qF "fine_tuned_from\\\":\\\"$(sha256sum <knee.safetensors | head -c 64)" tuned.safetensors || fail "the record does not name the first prior"
+echo '{"modality": "MR"}' >about.json
+expect 1 "about.json: expected a text 'anatomy'" "${tune[@]}" --about about.json -o x.safetensors
+
 # ---- other containers, by content ----
 
 le() { printf '\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8)); } # 16 bits
@@ -131,8 +152,24 @@ images=$(sed -n 's/^\([0-9]*\) images of \([0-9]*\) subjects.*, \([0-9]*\) of \(
 printf '{"step": 7, "im' >half.jsonl # of a killed run
 "$program" "${mixed[@]}" --images 220 --quiet --history half.jsonl --figure half.png || fail "history"
 [ "$(wc -l <half.jsonl)" -eq 3 ] || fail "half a line in the history: $(cat half.jsonl)"
+"$program" "${mixed[@]}" --quiet --history /dev/full 2>err.txt || fail "a history that cannot be written stops the training"
+"$program" "${mixed[@]}" --images 220 --history /dev/full 2>full.txt >/dev/null || fail "history on a full disk"
+grep -q "no line in the history.*No space left" full.txt || fail "a full disk is not said: $(cat full.txt)"
 [ $((${images% *})) -eq 8 ] && [ "${images#* }" = 2+1 ] || fail "mixed containers: $(cat err.txt)"
 expect 2 "exclude each other" "${mixed[@]}" --val data --val-share 0.3
+
+# masks, as .npy and as TIFF, are named and left out
+mkdir -p masks/A
+npy masks/A/mask.npy '|u1' '2, 33, 31'
+for _ in {1..1023}; do printf '\x00\x01'; done >>masks/A/mask.npy
+tiff masks/A/label.tif 12
+put masks/A/label.tif 175 '\x78' # the brighter pixel
+expect 1 "masks: no images with signal" train masks --network net.json -o x.safetensors
+npy masks/A/odd.npy '|u1' '1, 33, 31'
+head -c 1023 /dev/urandom >>masks/A/odd.npy
+"$program" train masks "${mixed[@]:2}" 2>err.txt >/dev/null || fail "masks: $(cat err.txt)"
+grep -q "^1 images of 1 subjects" err.txt || fail "masks are trained on: $(cat err.txt)"
+for name in mask.npy label.tif; do grep -q "$name holds 2 different values" err.txt || fail "$name is not named: $(cat err.txt)"; done
 expect 1 "all images are of one subject" train mixed/B --val-share 0.3 -o x.safetensors
 if [ -d "$shared/ct/dicom/series" ]; then
     mkdir -p scans/x

@@ -93,8 +93,9 @@ static void steps(sc_training *t, int n)
             fail_msg("%s", sc_message());
 }
 
-static const sc_training_about about = {"MR", "brain", "CC0", "discs", "test",
-                                        "program"};
+static const sc_training_about about = {
+    .modality = "MR", .anatomy = "brain", .licence = "CC0", .data = "discs", .command = "test",
+    .program = "program"};
 
 static void hash_of(char hash[65], const sc_training *t)
 {
