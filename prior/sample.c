@@ -18,8 +18,8 @@ static const struct {
 } samplers[] = {
     {"heun", sc_sample_edm, SC_EDM_HEUN, 32, SC_GRID_KARRAS, 0},
     {"edm", sc_sample_edm, SC_EDM_CHURN, 64, SC_GRID_KARRAS, CHURNED},
-    {"dpm++2m", sc_sample_dpm, SC_DPM_ODE, 32, SC_GRID_KARRAS, 0},
-    {"dpm++2m-sde", sc_sample_dpm, SC_DPM_SDE, 64, SC_GRID_KARRAS, 0},
+    {"dpm++2m", sc_sample_dpm, SC_DPM_ODE, 32, SC_GRID_LOG_SIGMA, 0},
+    {"dpm++2m-sde", sc_sample_dpm, SC_DPM_SDE, 64, SC_GRID_LOG_SIGMA, 0},
     {"reverse-diffusion", sc_sample_published, SC_PREDICT_REVERSE, 1000, SC_GRID_PUBLISHED,
      CORRECTED},
     {"euler-maruyama", sc_sample_published, SC_PREDICT_EULER, 1000, SC_GRID_PUBLISHED, CORRECTED},
@@ -35,21 +35,23 @@ const sc_option sc_sample_options[] = {
      "heun|edm|dpm++2m|dpm++2m-sde|reverse-diffusion|euler-maruyama|ancestral|probability-flow|"
      "none|ode",
      "heun, edm: deterministic and with churn (Karras et al. 2022); dpm++2m: one evaluation a step "
-     "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone; ode: the "
+     "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone; ode: "
+     "the "
      "probability flow with adaptive steps"},
     {"steps", SC_OPT_INT, "", 0, 100000, 0, NULL,
      "noise levels; heun and edm evaluate the prior twice at each; 0: 32 of heun and dpm++2m, 64 "
      "of edm and dpm++2m-sde, 1000 of the others"},
     {"grid", SC_OPT_CHOICE, "", 0, 0, 0, "auto|published|time|log-sigma|karras",
      "where the levels lie: equal steps in time, ln sigma or sigma^(1/7); published: in time, with "
-     "the tables of the discretised SDE; auto: published for the published samplers, else karras"},
+     "the tables of the discretised SDE; auto: karras for heun and edm, log-sigma for dpm++2m and "
+     "its SDE, published for the others"},
     {"corrector", SC_OPT_CHOICE, "", 0, 0, 0, "none|langevin|annealed",
      "Langevin steps before each step of a published sampler"},
     {"corrector-steps", SC_OPT_INT, "", 1, 100, 1, NULL, "number of corrector steps"},
     {"snr", SC_OPT_REAL, "", 1e-6, 10, 0.16, NULL, "signal-to-noise ratio of corrector steps"},
     {"norm", SC_OPT_CHOICE, "", 0, 0, 0, "image|batch",
-     "step sizes of langevin: from each image's norms, or from their means over a batch, as "
-     "published"},
+     "step sizes of langevin: from each image's norms, or as published from their means over a "
+     "batch (up to 16 images), which makes images depend on each other"},
     {"churn", SC_OPT_REAL, "", 0, 1e6, 40, NULL,
      "edm: sigma rises by churn / steps before a step, at most by sqrt 2 - 1; 0: heun"},
     {"churn-min", SC_OPT_REAL, "", 0, 1e6, 0.05, NULL, "edm: no churn below this sigma"},
@@ -61,8 +63,7 @@ const sc_option sc_sample_options[] = {
     {"atol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "ode: absolute tolerance"},
     {"end", SC_OPT_REAL, "", 0, 0.5, 0, NULL,
      "ode: time at which it ends; 0: 1e-5 (VE) or 1e-3 (VP, sub-VP), as published"},
-    {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL,
-     "ode: remove the noise that is left at the end"},
+    {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL, "ode: remove the noise that is left at the end"},
     {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
 };
 
