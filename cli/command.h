@@ -25,6 +25,8 @@ int sc_command_info(int argc, char **argv);
 int sc_command_check(int argc, char **argv);
 int sc_command_train(int argc, char **argv);
 int sc_command_sample(int argc, char **argv);
+int sc_command_likelihood(int argc, char **argv);
+int sc_command_encode(int argc, char **argv);
 int sc_command_import(int argc, char **argv);
 
 #define SC_CLI_HELP 512 /* bytes of an option's help */

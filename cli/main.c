@@ -13,6 +13,8 @@ const sc_command sc_commands[] = {
     {"check", "say what would go wrong with a scan", sc_command_check},
     {"train", "train a prior on images", sc_command_train},
     {"sample", "draw images from a prior", sc_command_sample},
+    {"likelihood", "say how likely images are under a prior", sc_command_likelihood},
+    {"encode", "carry images to the latents of a prior", sc_command_encode},
     {"import", "make a prior of a published PyTorch checkpoint", sc_command_import},
     {0},
 };

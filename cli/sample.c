@@ -1,26 +1,30 @@
-/* scorecon sample: images drawn from a prior alone. */
-#include "cli/command.h"
+/* scorecon sample: images drawn from a prior alone, or decoded from latents. */
+#include "cli/prior_images.h"
 #include "base/memory.h"
-#include "base/option.h"
-#include "io/npy.h"
+#include "cli/command.h"
 #include "io/png.h"
+#include "prior/flow.h"
 #include "prior/sample.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define BATCH 16 /* images of one job */
+
 typedef struct {
     sc_cli cli;
-    const char *prior, *output, *png;
-    int count, height, width;
+    sc_cli_prior prior;
+    const char *output, *png, *latents;
+    int count, height, width; /* 0: not said */
+    int between;
     uint64_t seed;
-    bool cuda;
-    sc_precision precision;
     sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_DEVICE, KEY_TABLE = 0x3000 };
+enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_DEVICE, KEY_LATENTS, KEY_BETWEEN,
+       KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
     {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
@@ -29,6 +33,10 @@ static const struct argp_option own_options[] = {
     {"png", KEY_PNG, "FILE", 0, "the grid of magnitudes, beside a .npy", 1},
     {"count", 'n', "N", 0, "number of images (default 4)", 1},
     {"size", KEY_SIZE, "HxW", 0, "their size (default 128x128)", 1},
+    {"latents", KEY_LATENTS, "FILE", 0,
+     "begin at these latents (of scorecon encode, .npy) instead of random ones", 1},
+    {"between", KEY_BETWEEN, "N", 0,
+     "N more images between each and the next, on the arc between their latents", 1},
     {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
      1},
     {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only", 1},
@@ -61,36 +69,55 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
     case 'o': a->output = text; return 0;
     case 'n': a->count = (int)sc_cli_integer(state, "-n", text, 1, 10000); return 0;
-    case KEY_PRIOR: a->prior = text; return 0;
+    case KEY_PRIOR: a->prior.path = text; return 0;
+    case KEY_LATENTS: a->latents = text; return 0;
+    case KEY_BETWEEN:
+        a->between = (int)sc_cli_integer(state, "--between", text, 1, 1000);
+        return 0;
     case KEY_SIZE: parse_size(a, text, state); return 0;
     case KEY_PNG: a->png = text; return 0;
-    case KEY_DEVICE: sc_cli_device(state, text, &a->cuda, &a->precision); return 0;
+    case KEY_DEVICE: sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision); return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
     case ARGP_KEY_END:
-        if (!a->prior || !a->output)
+        if (!a->prior.path || !a->output)
             argp_error(state, "--prior FILE and -o FILE are needed");
+        if (a->latents && (a->count || a->height))
+            argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
+/* What is drawn: images and the latents they begin at, which are noise times the last level's
+ * std, or NULL where all are random. */
+typedef struct {
+    int count, h, w, channels;
+    float *x, *latents; /* (count, h, w, channels) */
+    int64_t evaluations;
+} sampling;
+
+static size_t image_size(const sampling *s)
+{
+    return (size_t)s->h * (size_t)s->w * (size_t)s->channels;
+}
+
 /* Magnitudes of all images in a grid of nearly as many rows as columns; white is one for all. */
-static sc_status write_png(const char *path, const float *x, const arguments *a, int channels)
+static sc_status write_png(const char *path, const sampling *s)
 {
     float *grid;
-    int64_t h = a->height, w = a->width, columns = (int64_t)ceil(sqrt(a->count));
-    int64_t rows = (a->count + columns - 1) / columns, ny = rows * h, nx = columns * w;
+    int64_t h = s->h, w = s->w, columns = (int64_t)ceil(sqrt(s->count));
+    int64_t rows = (s->count + columns - 1) / columns, ny = rows * h, nx = columns * w;
     sc_status status = SC_ALLOC(&grid, ny * nx, "picture");
     if (status != SC_OK)
         return status;
-    for (int64_t n = 0; n < a->count; n++) {
+    for (int64_t n = 0; n < s->count; n++) {
         float *corner = grid + n / columns * h * nx + n % columns * w;
         for (int64_t i = 0; i < h; i++)
             for (int64_t j = 0; j < w; j++) {
-                const float *p = x + ((n * h + i) * w + j) * channels;
-                corner[i * nx + j] = channels == 2 ? hypotf(p[0], p[1]) : p[0];
+                const float *p = s->x + ((n * h + i) * w + j) * s->channels;
+                corner[i * nx + j] = s->channels == 2 ? hypotf(p[0], p[1]) : p[0];
             }
     }
     status = sc_png_write_gray(path, grid, ny, nx, 0, sc_png_white(grid, ny * nx));
@@ -98,44 +125,122 @@ static sc_status write_png(const char *path, const float *x, const arguments *a,
     return status;
 }
 
-static sc_status write_npy(const char *path, float *x, const arguments *a, int channels)
+/* ---- where images begin ---- */
+
+/* Random latents of `count` images. */
+static sc_status draw_latents(sampling *s, const sc_sde *sde, uint64_t seed)
 {
-    const int64_t dim[4] = {a->count, a->height, a->width, channels};
-    sc_array array = channels == 2   ? sc_array_view(SC_C32, 3, dim, x)
-                     : channels == 1 ? sc_array_view(SC_F32, 3, dim, x)
-                                     : sc_array_view(SC_F32, 4, dim, x);
-    return sc_npy_write(path, &array);
+    size_t size = image_size(s);
+    sc_status status =
+        sc_alloc((void **)&s->latents, size * (size_t)s->count, sizeof *s->latents, "latents");
+    for (int i = 0; status == SC_OK && i < s->count; i++)
+        sc_flow_draw(s->latents + (size_t)i * size, sde, (int64_t)size,
+                     (sc_key){seed, 0, (uint32_t)i});
+    return status;
 }
 
-/* Progress of one image as a part of all. */
-typedef struct {
-    const sc_progress *outer;
-    int index, count;
-} part;
-
-static void report_part(void *self, const char *phase, double done, double total)
+/* `between` more between each latent and the next. */
+static sc_status fill_arcs(sampling *s, int between)
 {
-    const part *p = self;
-    if (p->outer->report)
-        p->outer->report(p->outer->self, phase, p->index + done / total, p->count);
-}
-
-static bool part_cancelled(void *self)
-{
-    const part *p = self;
-    return p->outer->cancelled && p->outer->cancelled(p->outer->self);
-}
-
-/* *gpu: must outlive the score; NULL on the CPU. */
-static sc_status load_prior(sc_score **score, sc_device **gpu, const arguments *a)
-{
-    if (!a->cuda)
-        return sc_score_load(score, a->prior, a->cli.threads);
-    sc_status status = sc_device_create_cuda(gpu);
+    float *all, *to;
+    size_t size = image_size(s);
+    int64_t step = between + 1, count = (s->count - 1) * step + 1;
+    if (count > INT32_MAX)
+        return sc_fail(SC_ERR_USAGE, "--between: %lld images are too many", (long long)count);
+    sc_status status = sc_alloc((void **)&all, size * (size_t)count, sizeof *all, "latents");
     if (status != SC_OK)
         return status;
-    (*gpu)->precision = a->precision;
-    return sc_score_load_on(score, a->prior, *gpu);
+    to = all;
+    for (int64_t i = 0; i < count; i++, to += size) {
+        const float *from = s->latents + (size_t)(i / step) * size;
+        double share = (double)(i % step) / (double)step;
+        sc_flow_interpolate(to, from, share > 0 ? from + size : from, share, (int64_t)size);
+    }
+    sc_free(s->latents);
+    s->latents = all;
+    s->count = (int)count;
+    return SC_OK;
+}
+
+static sc_status prepare(sampling *s, const arguments *a, const sc_sde *sde)
+{
+    sc_status status = SC_OK;
+    s->count = a->count ? a->count : 4;
+    s->h = a->height ? a->height : 128;
+    s->w = a->width ? a->width : 128;
+    if (a->latents)
+        SC_TRY(sc_cli_stack_read(&s->latents, &s->count, &s->h, &s->w, s->channels, a->latents));
+    else if (a->between)
+        SC_TRY(draw_latents(s, sde, a->seed));
+    if (a->between && s->count < 2)
+        SC_TRY(sc_fail(SC_ERR_USAGE, "--between: expected two latents or more, found one"));
+    if (a->between)
+        SC_TRY(fill_arcs(s, a->between));
+    SC_TRY(sc_alloc((void **)&s->x, image_size(s) * (size_t)s->count, sizeof *s->x, "samples"));
+cleanup:
+    return status;
+}
+
+/* ---- sampling ---- */
+
+typedef struct {
+    const float *latents; /* of the job's first image */
+    double std;
+    sc_key key;
+} given_noise;
+
+/* The first draw is the latent; all others are as random as ever. */
+static void draw_given(void *self, float *z, int64_t n, int image, uint32_t draw, uint32_t step)
+{
+    const given_noise *g = self;
+    sc_key key = g->key;
+    key.sample += (uint32_t)image;
+    if (draw != SC_DRAW_INIT)
+        sc_random_normal(z, n, key, draw, step);
+    for (int64_t i = 0; draw == SC_DRAW_INIT && i < n; i++)
+        z[i] = (float)(g->latents[image * n + i] / g->std);
+}
+
+/* Images that do not depend on each other come in jobs of BATCH. */
+static sc_status draw_images(sampling *s, const arguments *a, const sc_score *score)
+{
+    sc_status status = SC_OK;
+    size_t size = image_size(s);
+    bool together = sc_options_get(&a->options, "norm") != 0;
+    int most = together || s->count < BATCH ? s->count : BATCH;
+    sc_progress_part part = {.outer = sc_cli_progress(&a->cli),
+                             .count = (s->count + most - 1) / most};
+    const sc_progress progress = sc_progress_of(&part);
+    for (; part.index < part.count; part.index++) {
+        int first = part.index * most, left = s->count - first;
+        size_t at = (size_t)first * size;
+        given_noise given = {s->latents ? s->latents + at : NULL, sc_flow_latent_std(&score->sde),
+                             {a->seed, 0, (uint32_t)first}};
+        const sc_sample_noise noise = {&given, draw_given};
+        const sc_sample_job job = {.score = score, .n = left < most ? left : most, .h = s->h,
+                                   .w = s->w, .key = given.key, .progress = &progress,
+                                   .noise = s->latents ? &noise : NULL,
+                                   .evaluations = &s->evaluations};
+        SC_TRY(sc_prior_draw(s->x + at, &job, &a->options));
+    }
+cleanup:
+    return status;
+}
+
+static void report(const sampling *s, const arguments *a)
+{
+    if (a->cli.json) {
+        json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:I}", "output", a->output, "images", s->count,
+                                "rows", s->h, "columns", s->w, "evaluations",
+                                (json_int_t)s->evaluations);
+        json_dumpf(all, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(all);
+    } else if (!a->cli.quiet) {
+        printf("%s: %d image%s of %d x %d, %lld evaluations of the prior each\n", a->output,
+               s->count, s->count == 1 ? "" : "s", s->h, s->w,
+               (long long)(s->evaluations / s->count));
+    }
 }
 
 static sc_status sample(const arguments *a)
@@ -143,26 +248,24 @@ static sc_status sample(const arguments *a)
     sc_status status = SC_OK;
     sc_score *score = NULL;
     sc_device *gpu = NULL;
-    float *x = NULL;
+    sampling s = {0};
     bool png = sc_cli_ends_with(a->output, ".png");
-    part p = {.outer = sc_cli_progress(&a->cli), .count = a->count};
-    const sc_progress progress = {&p, report_part, part_cancelled};
     if (!png && !sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy or .png", a->output));
-    SC_TRY(load_prior(&score, &gpu, a));
-    size_t size = (size_t)a->height * (size_t)a->width * (size_t)score->channels;
-    SC_TRY(sc_alloc((void **)&x, size * (size_t)a->count, sizeof *x, "samples"));
-    for (p.index = 0; p.index < a->count; p.index++)
-        SC_TRY(sc_prior_sample_by(x + (size_t)p.index * size, score, a->height, a->width,
-                                  &a->options, (sc_key){a->seed, 0, (uint32_t)p.index}, &progress));
-    SC_TRY(png ? write_png(a->output, x, a, score->channels)
-               : write_npy(a->output, x, a, score->channels));
+    SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
+    s.channels = score->channels;
+    SC_TRY(prepare(&s, a, &score->sde));
+    SC_TRY(draw_images(&s, a, score));
+    SC_TRY(png ? write_png(a->output, &s)
+               : sc_cli_stack_write(a->output, s.x, s.count, s.h, s.w, s.channels));
     if (a->png)
-        SC_TRY(write_png(a->png, x, a, score->channels));
+        SC_TRY(write_png(a->png, &s));
+    report(&s, a);
 cleanup:
     sc_score_free(score);
     sc_device_free(gpu);
-    sc_free(x);
+    sc_free(s.x);
+    sc_free(s.latents);
     return status;
 }
 
@@ -175,9 +278,10 @@ int sc_command_sample(int argc, char **argv)
         .doc = "Draw images from a prior alone: what it has learned, to look at.\v"
                "Example:\n  scorecon sample --prior brain-mr.safetensors -n 4 --size 128x128 "
                "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
-               "reverse-diffusion --corrector langevin --steps 1000"};
-    arguments a = {.count = 4, .height = 128, .width = 128, .seed = 1,
-                   .options = sc_options_default(sc_sample_options)};
+               "reverse-diffusion --corrector langevin --steps 1000\n\nA film from one image to the "
+               "next:\n\n  scorecon sample --prior brain-mr.safetensors -n 2 --between 7 -o "
+               "film.png"};
+    arguments a = {.seed = 1, .options = sc_options_default(sc_sample_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_sample_options,
                         "Sampler:");

@@ -9,7 +9,7 @@ if(TARGET scorecon)
 
   # man pages out of --help, so that they cannot disagree
   set(pages scorecon)
-  foreach(command recon simulate compare info check train sample import)
+  foreach(command recon simulate compare info check train sample likelihood encode import)
     list(APPEND pages scorecon-${command})
   endforeach()
   set(man)

@@ -18,6 +18,21 @@ sc_flow sc_flow_create(const sc_score *score, int h, int w)
                      .atol = SC_FLOW_TOLERANCE, .time_min = SC_FLOW_TIME_MIN};
 }
 
+const sc_option sc_flow_options[] = {
+    {"rtol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "relative tolerance"},
+    {"atol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "absolute tolerance"},
+    {"start", SC_OPT_REAL, "", 1e-6, 0.5, SC_FLOW_TIME_MIN, NULL,
+     "time of the diffusion that an image is taken for"},
+    {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
+};
+
+void sc_flow_set(sc_flow *flow, const sc_options *options)
+{
+    flow->rtol = sc_options_get(options, "rtol");
+    flow->atol = sc_options_get(options, "atol");
+    flow->time_min = sc_options_get(options, "start");
+}
+
 /* sum of e (J_D^T e - e): the difference first, since J_D is nearly 1 where there is little noise */
 static double probe_change(const path *p)
 {
@@ -108,7 +123,7 @@ sc_status sc_flow_encode(const sc_flow *flow, float *latent, const float *x, sc_
 
 sc_status sc_flow_decode(const sc_flow *flow, float *x, const float *latent, sc_ode_count *count)
 {
-    path p = {.flow = flow, .from = 1, .to = flow->time_min, .phase = "decoding"};
+    path p = {.flow = flow, .from = 1, .to = flow->time_min, .phase = "sampling"};
     return carry(&p, x, NULL, latent, count);
 }
 

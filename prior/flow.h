@@ -16,6 +16,7 @@
 #ifndef SC_PRIOR_FLOW_H
 #define SC_PRIOR_FLOW_H
 
+#include "base/option.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "prior/ode.h"
@@ -33,6 +34,10 @@ typedef struct {
 
 /* With the published tolerances and least time. */
 sc_flow sc_flow_create(const sc_score *score, int h, int w);
+
+/* rtol, atol, start (the least time) */
+extern const sc_option sc_flow_options[];
+void sc_flow_set(sc_flow *flow, const sc_options *options);
 
 /* latent, x (h, w, channels), may be the same. count: evaluations of the score and steps, may be
  * NULL. SC_ERR_NUMERIC: the steps became too small; SC_ERR_CANCELLED. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # --help of every command is laid out within 80 columns; recon --method list says what there is.
 source "$(dirname "$0")/library.sh"
-for command in recon simulate compare info check train sample import; do
+for command in recon simulate compare info check train sample likelihood encode import; do
     "$program" $command --help >help.txt || fail "$command --help"
     grep -nE '.{80}' help.txt && fail "$command --help: a line of more than 79 characters"
     # blanks stand before a line, and between an option and its help, which begins in column 30
