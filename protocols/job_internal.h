@@ -32,6 +32,7 @@ typedef struct {
     bool one_channel;       /* the prior has one channel; score applies it to both parts */
     const sc_method *method, *classical; /* classical: what --fallback writes */
     sc_options options, classical_options;
+    int together; /* planes that ask the score as one batch, in turns; below 2: each for itself */
     unsigned formats;
     int samples;
     int64_t planes;         /* frames x planes of a frame */
@@ -52,8 +53,8 @@ sc_status sc_job_reconstruct(sc_running *run);
 
 /* Prepare one plane and run the method on `device`, without finishing: what planning measures. */
 sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_method *method,
-                     const sc_options *options, const sc_problem *problem, int64_t frame,
-                     int64_t slice, const sc_progress *progress);
+                     const sc_options *options, const sc_problem *problem, const sc_score *score,
+                     int64_t frame, int64_t slice, const sc_progress *progress);
 
 /* *record: what was done. `seconds` since the start. */
 sc_status sc_job_record(sc_record **record, const sc_running *run, double seconds);

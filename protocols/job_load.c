@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TOGETHER 8 /* planes of a batch on a GPU: of 256 x 256, enough to fill one */
+
 static sc_status choose_method(sc_running *run)
 {
     const sc_protocol *s = &run->job->settings;
@@ -77,6 +79,7 @@ static sc_status load_prior(sc_running *run)
         return sc_fail(SC_ERR_INPUT, "method %s needs a prior, and none is installed: give --prior FILE",
                        run->method->name);
     bool on_device = run->job->cuda && run->device->kernels->net;
+    run->together = on_device ? TOGETHER : 1;
     if (run->job->cuda && !on_device)
         sc_log(SC_LOG_WARN, "%s: the network runs on the CPU", run->device->description);
     sc_status status = on_device ? sc_score_load_on(&run->score, path, run->device)

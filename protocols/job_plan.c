@@ -67,7 +67,7 @@ static sc_status time_steps(double *seconds, const sc_running *run, const sc_pro
 #pragma omp parallel num_threads(workers)
     {
         sc_estimate estimate = {0};
-        sc_status mine = sc_job_one(&estimate, run, run->method, &options, problem, 0, 0, NULL);
+        sc_status mine = sc_job_one(&estimate, run, run->method, &options, problem, run->score, 0, 0, NULL);
         sc_estimate_free(&estimate);
 #pragma omp critical(sc_job_queue)
         if (mine != SC_OK) {

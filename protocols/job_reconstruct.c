@@ -1,21 +1,25 @@
-/* All planes of a scan, several at a time. The unit of parallel work is the plane, on one thread;
- * only a single plane has all threads for its kernels. Bytes do not depend on it.
+/* All planes of a scan, several at a time. On the CPU the unit of parallel work is the plane, on one
+ * thread; only a single plane has all threads for its kernels. Bytes do not depend on it. On a GPU
+ * planes take turns, and what they ask of the prior is one batch (prior/gather.h); the last bits may
+ * depend on the number of planes in it.
  */
 #include "base/memory.h"
+#include "prior/gather.h"
 #include "protocols/job_internal.h"
 #include "recon/uncertainty.h"
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_method *method,
-                     const sc_options *options, const sc_problem *problem, int64_t frame,
-                     int64_t slice, const sc_progress *progress)
+                     const sc_options *options, const sc_problem *problem, const sc_score *score,
+                     int64_t frame, int64_t slice, const sc_progress *progress)
 {
     int64_t image = frame * run->calibration.planes.count + slice;
     sc_key key = {run->job->settings.seed, (uint32_t)image, 0};
-    return method->run(estimate, problem, run->score, options, key, progress);
+    return method->run(estimate, problem, score, options, key, progress);
 }
 
 /* NaN for all that samples would tell. */
@@ -92,7 +96,7 @@ static sc_status fall_back(sc_estimate *estimate, sc_running *run, sc_job_plane 
            (long long)(frame * run->calibration.planes.count + slice + 1), sc_message(),
            run->classical->name);
     sc_status status = sc_job_one(estimate, run, run->classical, &run->classical_options, problem,
-                                  frame, slice, progress);
+                                  NULL, frame, slice, progress);
     if (status != SC_OK)
         return status;
     plane->fell_back = true;
@@ -100,17 +104,17 @@ static sc_status fall_back(sc_estimate *estimate, sc_running *run, sc_job_plane 
 }
 
 static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_device *device,
-                                   const sc_progress *progress)
+                                   const sc_score *score, const sc_progress *progress)
 {
     sc_status status = SC_OK;
     int64_t frame = index / run->calibration.planes.count;
     int64_t slice = index % run->calibration.planes.count;
     sc_job_plane *plane = &run->plane[index];
-    const sc_score *score = run->method->needs_score ? run->score : NULL;
     sc_problem problem = {0};
     sc_estimate estimate = {0};
     SC_TRY(sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
-    status = sc_job_one(&estimate, run, run->method, &run->options, &problem, frame, slice, progress);
+    status = sc_job_one(&estimate, run, run->method, &run->options, &problem, score, frame, slice,
+                        progress);
     if (status == SC_OK)
         status = sc_gate_check(&plane->gate, &estimate, &problem, score);
     if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
@@ -177,18 +181,90 @@ static void work(sc_running *run, queue *q, int threads, const sc_progress *inne
         return;
     }
     for (int64_t index; (index = take(q, run->planes)) >= 0;)
-        finished(q, reconstruct_plane(run, index, device ? device : run->device, inner),
+        finished(q, reconstruct_plane(run, index, device ? device : run->device, run->score, inner),
                  run->planes, run->job->progress);
     sc_device_free(device);
+}
+
+static void reconstruct_apart(sc_running *run, queue *q, const sc_progress *inner)
+{
+    int workers = run->planes < run->threads ? (int)run->planes : run->threads;
+    if (run->job->cuda)
+        workers = 1;
+    int threads = workers > 1 ? 1 : run->threads;
+#pragma omp parallel num_threads(workers)
+    work(run, q, threads, inner);
+}
+
+/* ---- planes that take turns ---- */
+
+typedef struct {
+    sc_running *run;
+    queue *q;
+    const sc_progress *inner;
+    sc_gather *gather;
+    int index, count; /* of the members */
+} turn_taker;
+
+/* Planes are dealt out beforehand, so that batches are the same in every run. */
+static void *work_in_turns(void *self)
+{
+    const turn_taker *m = self;
+    sc_running *run = m->run;
+    sc_gather_enter(m->gather, m->index);
+    for (int64_t i = m->index; i < run->planes && m->q->status == SC_OK; i += m->count)
+        finished(m->q, reconstruct_plane(run, i, run->device, sc_gather_score(m->gather, m->index),
+                                         m->inner), run->planes, run->job->progress);
+    sc_gather_leave(m->gather, m->index);
+    return NULL;
+}
+
+static sc_status reconstruct_in_turns(sc_running *run, queue *q, int count, const sc_progress *inner)
+{
+    sc_status status = SC_OK;
+    sc_gather *gather = NULL;
+    pthread_t *thread = NULL;
+    turn_taker *member = NULL;
+    int started = 0;
+    SC_TRY(sc_gather_create(&gather, run->score, count));
+    SC_TRY(SC_ALLOC(&thread, count, "threads"));
+    SC_TRY(SC_ALLOC(&member, count, "threads"));
+    for (; started < count; started++) {
+        member[started] = (turn_taker){run, q, inner, gather, started, count};
+        if (pthread_create(&thread[started], NULL, work_in_turns, &member[started]))
+            break;
+    }
+    if (started < count) {
+        status = sc_fail(SC_ERR_MEMORY, "no more than %d threads of %d", started, count);
+        finished(q, status, run->planes, NULL);
+        for (int i = started; i < count; i++)
+            sc_gather_leave(gather, i);
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+cleanup:
+    sc_gather_free(gather);
+    sc_free(thread);
+    sc_free(member);
+    return status;
+}
+
+/* False: there was no memory for so many at once, and none is done. */
+static bool reconstruct_together(sc_running *run, queue *q, const sc_progress *inner)
+{
+    int count = run->planes < run->together ? (int)run->planes : run->together;
+    if (count < 2 || !run->method->needs_score)
+        return false;
+    if (reconstruct_in_turns(run, q, count, inner) == SC_OK && q->status != SC_ERR_MEMORY)
+        return true;
+    sc_log(SC_LOG_INFO, "no memory for %d images at once: one at a time", count);
+    *q = (queue){0};
+    return false;
 }
 
 sc_status sc_job_reconstruct(sc_running *run)
 {
     queue q = {0};
-    int workers = run->planes < run->threads ? (int)run->planes : run->threads;
-    if (run->job->cuda)
-        workers = 1;
-    int threads = workers > 1 ? 1 : run->threads;
     sc_progress quiet = {(void *)run->job->progress, NULL, cancelled};
     const sc_progress *inner = !run->job->progress ? NULL : run->planes == 1 ? run->job->progress : &quiet;
     sc_array volume;
@@ -202,7 +278,7 @@ sc_status sc_job_reconstruct(sc_running *run)
         return status;
     run->series.geometry = &run->geometry;
     run->series.header = &run->scan.header;
-#pragma omp parallel num_threads(workers)
-    work(run, &q, threads, inner);
+    if (!reconstruct_together(run, &q, inner))
+        reconstruct_apart(run, &q, inner);
     return q.status == SC_OK ? SC_OK : sc_fail(q.status, "%s", q.message);
 }
