@@ -1,0 +1,2 @@
+target_link_libraries(test_together PRIVATE fake_cuda)
+set_tests_properties(protocols/test_together PROPERTIES LABELS cuda-fake)
