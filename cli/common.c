@@ -61,24 +61,25 @@ static void log_sink(void *self, sc_log_level level, const char *message)
 typedef struct {
     bool terminal;
     char phase[64];
-    double start, last_shown, last_fraction;
+    double start, first_fraction; /* when and with what the phase began to report */
+    double last_shown, last_fraction;
 } bar;
 
 static bar progress_bar;
 
-static void remaining(char *text, size_t size, double fraction, double elapsed)
+static void remaining(char *text, size_t size, const bar *b, double fraction, double t)
 {
-    if (elapsed < 1 || fraction <= 0.02) { /* too early to say */
-        text[0] = 0;
+    double elapsed = t - b->start, done = fraction - b->first_fraction;
+    text[0] = 0;
+    if (elapsed < 1 || done <= 0.02 || fraction >= 1) /* too early to say, or too late */
         return;
-    }
-    double left = elapsed * (1 - fraction) / fmax(fraction, 1e-6);
+    double left = elapsed * (1 - fraction) / done;
     if (left >= 3600)
         snprintf(text, size, "%.1f h left", left / 3600);
     else if (left >= 60)
         snprintf(text, size, "%.0f min %02d s left", floor(left / 60), (int)fmod(left, 60));
     else
-        snprintf(text, size, "%.0f s left", left);
+        snprintf(text, size, "%.0f s left", ceil(left));
 }
 
 static void report(void *self, const char *phase, double done, double total)
@@ -89,29 +90,29 @@ static void report(void *self, const char *phase, double done, double total)
         if (b->terminal && b->phase[0])
             fputc('\n', stderr);
         snprintf(b->phase, sizeof b->phase, "%s", phase);
-        b->start = t, b->last_shown = 0, b->last_fraction = 0;
+        b->start = t, b->first_fraction = fraction, b->last_shown = 0, b->last_fraction = 0;
     }
     /* ten times a second on a terminal, every tenth part elsewhere */
     if (b->terminal ? t - b->last_shown < 0.1 && done < total
-                    : fraction < b->last_fraction + 0.1 || (done <= 0 && total > 0))
+                    : (fraction < b->last_fraction + 0.1 && done < total) || (done <= 0 && total > 0))
         return;
     char left[48];
-    remaining(left, sizeof left, fraction, t - b->start);
+    remaining(left, sizeof left, b, fraction, t);
     if (b->terminal) {
         char cells[31];
         for (int i = 0; i < 30; i++)
             cells[i] = i < (int)(30 * fraction) ? '#' : '.';
         cells[30] = 0;
         fprintf(stderr, "\r%-16s [%s] %3.0f %% %-20s", phase, cells, 100 * fraction, left);
-        if (done >= total) {
+        if (done >= total)
             fputc('\n', stderr);
-            b->phase[0] = 0;
-        }
     } else {
-        fprintf(stderr, "%s: %.0f %% %s\n", phase, 100 * fraction, left);
+        fprintf(stderr, "%s: %.0f %%%s%s\n", phase, 100 * fraction, left[0] ? ", " : "", left);
     }
     fflush(stderr);
     b->last_shown = t, b->last_fraction = fraction;
+    if (done >= total) /* the next of this name begins anew */
+        b->phase[0] = 0;
 }
 
 const sc_progress *sc_cli_progress(const sc_cli *cli)

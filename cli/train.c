@@ -267,9 +267,12 @@ static sc_status load_images(images *set, const arguments *a, const sc_device *d
 {
     sc_status status = SC_OK;
     SC_TRY(create_store(&set->store, a));
-    SC_TRY(sc_train_data_load(&set->train, set->store, a->data, a->occupied, a->matrix, device));
+    const sc_progress *progress = sc_cli_progress(&a->cli);
+    SC_TRY(sc_train_data_load(&set->train, set->store, a->data, a->occupied, a->matrix, device,
+                              progress));
     if (a->val)
-        SC_TRY(sc_train_data_load(&set->val, set->store, a->val, a->occupied, a->matrix, device));
+        SC_TRY(sc_train_data_load(&set->val, set->store, a->val, a->occupied, a->matrix, device,
+                                  progress));
     if (a->val_share > 0)
         SC_TRY(sc_train_data_split(&set->train, &set->val, a->val_share));
 cleanup:

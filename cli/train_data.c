@@ -158,11 +158,12 @@ cleanup:
 }
 
 sc_status sc_train_data_load(sc_train_data *data, sc_slice_store *store, const char *path,
-                             const char *occupied, int matrix, const sc_device *device)
+                             const char *occupied, int matrix, const sc_device *device,
+                             const sc_progress *progress)
 {
     sc_status status = SC_OK;
     *data = (sc_train_data){.store = store};
-    SC_TRY(sc_train_data_read(data, path, occupied, matrix, device));
+    SC_TRY(sc_train_data_read(data, path, occupied, matrix, device, progress));
     if (data->count == 0)
         SC_TRY(sc_fail(SC_ERR_INPUT, "%s: no images with signal in it (TIFF, NIfTI, .npy, DICOM)",
                        path));

@@ -13,6 +13,7 @@
 #define SC_CLI_TRAIN_DATA_H
 
 #include "base/device.h"
+#include "base/progress.h"
 #include "cli/train_store.h"
 #include "prior/augment.h"
 
@@ -35,9 +36,10 @@ typedef struct {
 
 /* `path`: a folder, or one file. `occupied`: CSV with the columns subject, contrast, kspace_rows,
  * kspace_cols, one line per file contrast/subject; NULL: slices as they are. matrix: largest number
- * of rows. Sources of one store take turns: one thread. */
+ * of rows. Sources of one store take turns: one thread. progress may be NULL. */
 sc_status sc_train_data_load(sc_train_data *data, sc_slice_store *store, const char *path,
-                             const char *occupied, int matrix, const sc_device *device);
+                             const char *occupied, int matrix, const sc_device *device,
+                             const sc_progress *progress);
 
 /* A share of the subjects, at least one and not all, moves to `val`: those whose names have the
  * smallest hashes, so that the choice depends on nothing else. */

@@ -18,6 +18,6 @@ sc_status sc_train_data_add(sc_train_data *data, const sc_array *slice, const sc
 
 /* All files below `path`, in order of name (train_read.c). */
 sc_status sc_train_data_read(sc_train_data *data, const char *path, const char *occupied,
-                             int matrix, const sc_device *device);
+                             int matrix, const sc_device *device, const sc_progress *progress);
 
 #endif

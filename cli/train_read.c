@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #define NAME_SIZE 256
 #define SAME_SHARE 0.02 /* pixels this close to square are square */
@@ -33,6 +34,8 @@ typedef struct {
     known_series *known;
     int known_count, known_capacity;
     int foreign, without_images; /* files that were passed over */
+    const sc_progress *progress;
+    double bytes, all_bytes; /* of files read, of all */
 } reader;
 
 /* One file under way: what its slices are called. */
@@ -40,6 +43,7 @@ typedef struct {
     char contrast[NAME_SIZE], subject[NAME_SIZE];
     int series;
     bool hu;
+    double bytes; /* size of the file */
 } origin;
 
 /* ---- slices ---- */
@@ -189,6 +193,11 @@ static sc_status to_float(sc_array *slice)
     return SC_OK;
 }
 
+static sc_status tell_progress(const reader *r, double bytes)
+{
+    return sc_progress_step(r->progress, "reading", r->bytes + bytes, r->all_bytes);
+}
+
 static sc_status read_slice(sc_array *slice, const char *path, int64_t k)
 {
     sc_array_free(slice);
@@ -215,6 +224,7 @@ static sc_status add_npy_file(reader *r, const char *path, origin *from)
     if (is_mask(&seen, path))
         goto cleanup;
     for (int64_t k = 0; k < dim[0]; k++) {
+        SC_TRY(tell_progress(r, from->bytes * (double)k / (double)dim[0]));
         SC_TRY(read_slice(&slice, path, k));
         SC_TRY(sc_context(add_slice(r, &slice, from, k), "%s", path));
     }
@@ -333,7 +343,7 @@ static void name_file(origin *from, const FTSENT *entry)
 static sc_status add_file(reader *r, const FTSENT *entry)
 {
     const char *format = NULL;
-    origin from = {.series = -1};
+    origin from = {.series = -1, .bytes = (double)entry->fts_statp->st_size};
     sc_status status = sc_image_recognise(&format, entry->fts_path);
     name_file(&from, entry);
     for (size_t i = 0; status == SC_OK && i < sizeof formats / sizeof *formats; i++)
@@ -350,7 +360,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static sc_status add_all(reader *r, const char *path)
+/* All files below `path`, in order of name. */
+static sc_status visit(reader *r, const char *path, sc_status (*file)(reader *, const FTSENT *))
 {
     sc_status status = SC_OK;
     char *const roots[] = {(char *)path, NULL};
@@ -362,20 +373,45 @@ static sc_status add_all(reader *r, const char *path)
         if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
             SC_TRY(sc_fail(SC_ERR_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno)));
         if (entry->fts_info == FTS_F)
-            SC_TRY(add_file(r, entry));
+            SC_TRY(file(r, entry));
     }
-    if (r->foreign + r->without_images > 0)
-        sc_log(SC_LOG_INFO, "%s: %d files are no images, %d DICOM files hold none", path,
-               r->foreign, r->without_images);
 cleanup:
     fts_close(tree);
     return status;
 }
 
-sc_status sc_train_data_read(sc_train_data *data, const char *path, const char *occupied,
-                             int matrix, const sc_device *device)
+static sc_status count_bytes(reader *r, const FTSENT *entry)
 {
-    reader r = {.data = data, .matrix = matrix, .device = device};
+    r->all_bytes += (double)entry->fts_statp->st_size;
+    return SC_OK;
+}
+
+static sc_status read_file(reader *r, const FTSENT *entry)
+{
+    sc_status status = add_file(r, entry);
+    if (status != SC_OK)
+        return status;
+    r->bytes += (double)entry->fts_statp->st_size;
+    return tell_progress(r, 0);
+}
+
+static sc_status add_all(reader *r, const char *path)
+{
+    sc_status status = SC_OK;
+    SC_TRY(visit(r, path, count_bytes));
+    SC_TRY(tell_progress(r, 0));
+    SC_TRY(visit(r, path, read_file));
+    if (r->foreign + r->without_images > 0)
+        sc_log(SC_LOG_INFO, "%s: %d files are no images, %d DICOM files hold none", path,
+               r->foreign, r->without_images);
+cleanup:
+    return status;
+}
+
+sc_status sc_train_data_read(sc_train_data *data, const char *path, const char *occupied,
+                             int matrix, const sc_device *device, const sc_progress *progress)
+{
+    reader r = {.data = data, .matrix = matrix, .device = device, .progress = progress};
     sc_status status = SC_OK;
     if (occupied)
         SC_TRY(sc_occupancy_read(&r.table, occupied));

@@ -229,6 +229,7 @@ static sc_status read_slices(sc_scan *scan, const reader *k, const sc_scan_optio
     SC_TRY(SC_ALLOC(&data, k->coils * k->height * k->width, "slice"));
     SC_TRY(SC_ALLOC(&measured, k->width, "columns"));
     SC_TRY(sc_crop_create(&crop, options->device, k->height, k->kept, k->coils * k->width));
+    SC_TRY(sc_progress_step(options->progress, "reading", 0, (double)scan->slices));
     for (int64_t s = 0; s < scan->slices; s++) {
         for (int64_t a = 0; a < k->averages; a++) {
             if (options->average >= 0 && options->average != a)

@@ -299,6 +299,8 @@ sc_status sc_ismrmrd_walk(const sc_ismrmrd *raw, const unsigned char *use, sc_is
     hvl_t list[SC_ISMRMRD_BLOCK];
     hid_t memory;
     sc_status status = samples_type(&memory, raw->data);
+    if (status == SC_OK) /* the clock starts before the first block */
+        status = sc_progress_step(progress, "reading", 0, (double)raw->readouts);
     for (int64_t first = 0; first < raw->readouts && status == SC_OK; first += SC_ISMRMRD_BLOCK) {
         int64_t n =
             raw->readouts - first < SC_ISMRMRD_BLOCK ? raw->readouts - first : SC_ISMRMRD_BLOCK;

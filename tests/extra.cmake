@@ -26,6 +26,7 @@ function(sc_cli_test name)
 endfunction()
 sc_cli_test(test_train_kspace train_kspace.c)
 sc_cli_test(test_train_data train_data.c train_read.c train_kspace.c train_store.c)
+sc_cli_test(test_progress common.c)
 
 # Every allocation and every write passes the test.
 if(TARGET test_failures)

@@ -51,7 +51,7 @@ static void expect_size(int64_t ny, int64_t nx, int matrix, int64_t rows, int64_
     sc_train_data data;
     sc_array slice;
     write_image(ny, nx);
-    assert_int_equal(sc_train_data_load(&data, store, folder, NULL, matrix, device), SC_OK);
+    assert_int_equal(sc_train_data_load(&data, store, folder, NULL, matrix, device, NULL), SC_OK);
     assert_int_equal(data.source.count, 1);
     assert_int_equal(data.source.get(data.source.self, &slice, 0), SC_OK);
     assert_int_equal(slice.dim[0], rows);
