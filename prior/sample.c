@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CORRECTED = 1, CHURNED = 2, ADAPTIVE = 4 };
+enum { CORRECTED = 1, CHURNED = 2, ADAPTIVE = 4, DENOISED = 8, PUBLISHED = CORRECTED | DENOISED };
 
 /* In the order of option `sampler`. A row: what runs it, its variant, steps and grid unless asked
  * for, which groups of options it takes. */
@@ -21,13 +21,13 @@ static const struct {
     {"dpm++2m", sc_sample_dpm, SC_DPM_ODE, 32, SC_GRID_LOG_SIGMA, 0},
     {"dpm++2m-sde", sc_sample_dpm, SC_DPM_SDE, 64, SC_GRID_LOG_SIGMA, 0},
     {"reverse-diffusion", sc_sample_published, SC_PREDICT_REVERSE, 1000, SC_GRID_PUBLISHED,
-     CORRECTED},
-    {"euler-maruyama", sc_sample_published, SC_PREDICT_EULER, 1000, SC_GRID_PUBLISHED, CORRECTED},
-    {"ancestral", sc_sample_published, SC_PREDICT_ANCESTRAL, 1000, SC_GRID_PUBLISHED, CORRECTED},
+     PUBLISHED},
+    {"euler-maruyama", sc_sample_published, SC_PREDICT_EULER, 1000, SC_GRID_PUBLISHED, PUBLISHED},
+    {"ancestral", sc_sample_published, SC_PREDICT_ANCESTRAL, 1000, SC_GRID_PUBLISHED, PUBLISHED},
     {"probability-flow", sc_sample_published, SC_PUBLISHED_FLOW, 1000, SC_GRID_PUBLISHED,
-     CORRECTED},
+     PUBLISHED},
     {"none", sc_sample_published, SC_PUBLISHED_NONE, 1000, SC_GRID_PUBLISHED, CORRECTED},
-    {"ode", sc_sample_ode, 0, 2, SC_GRID_TIME, ADAPTIVE},
+    {"ode", sc_sample_ode, 0, 2, SC_GRID_TIME, ADAPTIVE | DENOISED},
 };
 
 const sc_option sc_sample_options[] = {
@@ -36,8 +36,7 @@ const sc_option sc_sample_options[] = {
      "none|ode",
      "heun, edm: deterministic and with churn (Karras et al. 2022); dpm++2m: one evaluation a step "
      "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone; ode: "
-     "the "
-     "probability flow with adaptive steps"},
+     "the probability flow with adaptive steps"},
     {"steps", SC_OPT_INT, "", 0, 100000, 0, NULL,
      "noise levels; heun and edm evaluate the prior twice at each; 0: 32 of heun and dpm++2m, 64 "
      "of edm and dpm++2m-sde, 1000 of the others"},
@@ -63,7 +62,9 @@ const sc_option sc_sample_options[] = {
     {"atol", SC_OPT_REAL, "", 1e-8, 0.1, SC_FLOW_TOLERANCE, NULL, "ode: absolute tolerance"},
     {"end", SC_OPT_REAL, "", 0, 0.5, 0, NULL,
      "ode: time at which it ends; 0: 1e-5 (VE) or 1e-3 (VP, sub-VP), as published"},
-    {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL, "ode: remove the noise that is left at the end"},
+    {"denoise", SC_OPT_BOOL, "", 0, 1, 1, NULL,
+     "remove the noise that is left at the end, of ode and the published samplers; heun, edm and "
+     "dpm++2m always do, none never does"},
     {NULL, SC_OPT_INT, "", 0, 0, 0, NULL, NULL},
 };
 
@@ -114,7 +115,8 @@ static sc_status check(const sc_options *o, int row)
     static const char *const corrected[] = {"corrector-steps", "snr", NULL};
     static const char *const langevin[] = {"norm", NULL};
     static const char *const stepped[] = {"steps", "grid", NULL};
-    static const char *const adaptive[] = {"rtol", "atol", "end", "denoise", NULL};
+    static const char *const adaptive[] = {"rtol", "atol", "end", NULL};
+    static const char *const denoised[] = {"denoise", NULL};
     static const char *const churned[] = {"churn", "churn-min", "churn-max", "churn-noise", NULL};
     sc_status status = SC_OK;
     const char *name = samplers[row].name;
@@ -136,6 +138,7 @@ static sc_status check(const sc_options *o, int row)
         return sc_fail(SC_ERR_USAGE, "sampler none: option corrector is needed");
     SC_TRY(check_group(o, corrected, corrector, "there is no corrector"));
     SC_TRY(check_group(o, langevin, corrector == 1, "only corrector langevin takes norms"));
+    SC_TRY(check_group(o, denoised, takes & DENOISED, "this sampler has no choice"));
     SC_TRY(check_group(o, churned, takes & CHURNED, "only sampler edm takes it"));
 cleanup:
     return status;

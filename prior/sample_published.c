@@ -1,10 +1,11 @@
 /* Predictor-corrector sampling (Song et al. 2021, algorithm 1) in the SDE's own x: at each time,
  * corrector steps, then one predictor step, both given the score
  *     s(x, t) = (mean D(x / mean, std / mean) - x) / std^2.
- * The image is the mean of the last predictor step. On the published times steps are those of the
+ * The image is the mean of the last predictor step, or with option `denoise` off where that step
+ * led. On the published times steps are those of the
  * tables with N = steps; on other grids they go from a time to the next one, and the last is
- * Tweedie's formula (x + std^2 s) / mean. Without a predictor x is left as the correctors leave
- * it, as published.
+ * Tweedie's formula (x + std^2 s) / mean, or is not taken. Without a predictor x is left as the
+ * correctors leave it, as published.
  */
 #include "base/memory.h"
 #include "prior/sample_internal.h"
@@ -17,7 +18,7 @@ typedef struct {
     sc_corrector corrector;
     int corrector_steps;
     double snr;
-    bool batch_norm;
+    bool batch_norm, denoise;
     float *x, *s, *z, *mean; /* (n, count) each */
 } state;
 
@@ -89,14 +90,17 @@ static sc_status run(state *at)
     const sc_sample_plan *p = at->plan;
     const sc_reverse_step step = {at->sde, p->steps, p->job->n, p->count, at->times};
     bool predicted = p->variant != SC_PUBLISHED_NONE;
+    int predictions = predicted ? p->steps : 0;
+    if (predicted && !at->denoise && p->grid != SC_GRID_PUBLISHED)
+        predictions--; /* the last one would only denoise */
     for (int k = 0; k < p->steps; k++) {
         SC_TRY(sc_sample_report(p, k));
         set_time(at, k);
         SC_TRY(correct(at, &step, k));
-        if (predicted)
+        if (k < predictions)
             SC_TRY(predict(at, &step, k));
     }
-    for (int64_t i = 0; predicted && i < p->all; i++)
+    for (int64_t i = 0; predicted && at->denoise && i < p->all; i++)
         at->x[i] = at->mean[i];
 cleanup:
     return status;
@@ -123,7 +127,8 @@ sc_status sc_sample_published(float *x, const sc_sample_plan *plan)
                 .corrector = corrector == 2 ? SC_CORRECT_ANNEALED : SC_CORRECT_LANGEVIN,
                 .corrector_steps = corrector ? (int)sc_options_get(o, "corrector-steps") : 0,
                 .snr = sc_options_get(o, "snr"),
-                .batch_norm = sc_options_get(o, "norm") == 1};
+                .batch_norm = sc_options_get(o, "norm") == 1,
+                .denoise = sc_options_get(o, "denoise") != 0};
     float **owned[] = {&at.s, &at.z, &at.mean};
     assert(at.corrector_steps < SC_DRAW_DATA - SC_DRAW_CORRECTOR);
     SC_TRY(check(plan, at.sde, corrector));

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 #define MEAN 0.3
@@ -24,8 +25,8 @@ static sc_score *gaussian(sc_sde sde)
     return score;
 }
 
-static const sc_sde sdes[] = {{SC_SDE_VE, 0.01, 10, 0, 0}, {SC_SDE_VP, 0, 0, 0.1, 20},
-                              {SC_SDE_SUBVP, 0, 0, 0.1, 20}};
+static const sc_sde sdes[] = {
+    {SC_SDE_VE, 0.01, 10, 0, 0}, {SC_SDE_VP, 0, 0, 0.1, 20}, {SC_SDE_SUBVP, 0, 0, 0.1, 20}};
 
 /* Mean and variance of 2560 numbers: standard errors 0.014. The allowance adds the bias of few
  * steps, and what Langevin's one step at each level leaves. */
@@ -64,8 +65,11 @@ static void every_sampler_draws_the_prior(void **state)
     static const char *const flow[][2] = {
         {"sampler", "probability-flow"}, {"steps", "300"}, {NULL, NULL}};
     static const char *const ode[][2] = {{"sampler", "ode"}, {NULL, NULL}};
-    static const char *const pc[][2] = {{"sampler", "reverse-diffusion"}, {"steps", "200"},
-                                        {"corrector", "langevin"}, {"snr", "0.1"}, {NULL, NULL}};
+    static const char *const pc[][2] = {{"sampler", "reverse-diffusion"},
+                                        {"steps", "200"},
+                                        {"corrector", "langevin"},
+                                        {"snr", "0.1"},
+                                        {NULL, NULL}};
     for (int k = 0; k < 3; k++) {
         sc_score *score = gaussian(sdes[k]);
         check("heun", score, heun);
@@ -120,8 +124,8 @@ static void evaluations_are_counted(void **state)
     score->denoise = counting;
     for (int i = 0; i < 4; i++) {
         int64_t evaluations = 0;
-        const sc_sample_job job = {.score = score, .n = 2, .h = H, .w = W, .key = {5, 0, 0},
-                                   .evaluations = &evaluations};
+        const sc_sample_job job = {
+            .score = score, .n = 2, .h = H, .w = W, .key = {5, 0, 0}, .evaluations = &evaluations};
         sc_options o = sc_options_default(sc_sample_options);
         calls = 0;
         assert_int_equal(sc_options_set(&o, "sampler", names[i]), SC_OK);
@@ -140,7 +144,7 @@ static void options_of_the_adaptive_sampler_are_its_own(void **state)
                                              {"ode", "grid", "karras"},
                                              {"ode", "corrector", "langevin"},
                                              {"heun", "rtol", "1e-3"},
-                                             {"ancestral", "denoise", "no"}};
+                                             {"ancestral", "end", "0.1"}};
     float x[D];
     sc_score *score = gaussian(sdes[0]);
     for (int i = 0; i < 5; i++) {
@@ -149,6 +153,27 @@ static void options_of_the_adaptive_sampler_are_its_own(void **state)
         assert_int_equal(sc_options_set(&o, refused[i][1], refused[i][2]), SC_OK);
         assert_int_equal(sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL),
                          SC_ERR_USAGE);
+    }
+    sc_score_free(score);
+}
+
+static void options_of_other_samplers_are_refused(void **state)
+{
+    (void)state;
+    static const char *const refused[][3] = {
+        {"heun", "churn", "10"},          {"dpm++2m", "grid", "published"},
+        {"dpm++2m", "denoise", "no"},     {"edm", "corrector", "langevin"},
+        {"ancestral", "norm", "batch"},   {"none", "steps", "50"},
+        {"none", "denoise", "no"},        {"edm", "steps", "1"},
+        {"euler-maruyama", "steps", "20"}};
+    float x[D];
+    sc_score *score = gaussian(sdes[1]);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        sc_options o = sc_options_default(sc_sample_options);
+        assert_int_equal(sc_options_set(&o, "sampler", refused[i][0]), SC_OK);
+        assert_int_equal(sc_options_set(&o, refused[i][1], refused[i][2]), SC_OK);
+        if (sc_prior_sample_by(x, score, H, W, &o, (sc_key){1, 0, 0}, NULL) != SC_ERR_USAGE)
+            fail_msg("%s with %s", refused[i][0], refused[i][1]);
     }
     sc_score_free(score);
 }
@@ -179,6 +204,7 @@ int main(void)
         cmocka_unit_test(an_image_is_a_function_of_its_key),
         cmocka_unit_test(evaluations_are_counted),
         cmocka_unit_test(options_of_the_adaptive_sampler_are_its_own),
+        cmocka_unit_test(options_of_other_samplers_are_refused),
         cmocka_unit_test(what_does_not_go_together_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static void set(sc_options *o, const char *name, const char *value)
 static double distance(int sde, sc_options *options, const char *sampler, const char *grid,
                        int steps)
 {
-    moments found, limit = moments_limit(&data, moments_least(&sdes[sde], grid));
+    moments found = {0}, limit = moments_limit(&data, moments_least(&sdes[sde], grid));
     char text[16];
     snprintf(text, sizeof text, "%d", steps);
     set(options, "sampler", sampler);
@@ -126,13 +126,38 @@ static void edm_without_churn_is_heun(void **state)
 {
     (void)state;
     sc_options options = sc_options_default(sc_sample_options);
-    moments a, b;
+    moments a = {0}, b = {0};
     assert_int_equal(sc_options_set(&options, "steps", "20"), SC_OK);
     assert_int_equal(moments_of(&a, &data, &sdes[1], &options, false), SC_OK);
     assert_int_equal(sc_options_set(&options, "sampler", "edm"), SC_OK);
     assert_int_equal(sc_options_set(&options, "churn", "0"), SC_OK);
     assert_int_equal(moments_of(&b, &data, &sdes[1], &options, false), SC_OK);
     assert_true(a.mean == b.mean && a.variance == b.variance);
+}
+
+/* What denoising at the end removes: on the published times the noise of the last predictor step,
+ * of variance sigma_min^2; elsewhere Tweedie's formula is not applied. */
+static void denoising_can_be_left_out(void **state)
+{
+    (void)state;
+    static const char *const grids[] = {"published", "time"};
+    const sc_sde sde = sc_sde_ve(0.3, 50);
+    for (int g = 0; g < 2; g++) {
+        moments with = {0}, without = {0};
+        sc_options o = sc_options_default(sc_sample_options);
+        set(&o, "sampler", "reverse-diffusion");
+        set(&o, "steps", "100");
+        set(&o, "grid", grids[g]);
+        assert_int_equal(moments_of(&with, &data, &sde, &o, true), SC_OK);
+        set(&o, "denoise", "no");
+        assert_int_equal(moments_of(&without, &data, &sde, &o, true), SC_OK);
+        double sigma = moments_least(&sde, grids[g]),
+               shrink = data.variance / (data.variance + sigma * sigma);
+        double expected =
+            g == 0 ? without.variance - 0.3 * 0.3 : without.variance * shrink * shrink;
+        if (!(fabs(with.variance - expected) < 1e-5))
+            fail_msg("%s: %g, expected %g", grids[g], with.variance, expected);
+    }
 }
 
 int main(void)
@@ -142,6 +167,7 @@ int main(void)
         cmocka_unit_test(published_predictors_have_order_one),
         cmocka_unit_test(published_tables_keep_what_their_clock_misses),
         cmocka_unit_test(annealed_correctors_converge),
+        cmocka_unit_test(denoising_can_be_left_out),
         cmocka_unit_test(edm_without_churn_is_heun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
