@@ -228,6 +228,8 @@ static void print_report(const sc_job_report *r, const char *output, bool json)
                                   "method", r->method, "claim", r->claim, "images", (json_int_t)r->images,
                                   "residual", r->residual, "score_evaluations", r->score_evaluations,
                                   "seconds", r->seconds, "warnings", r->warnings, "fell_back", r->fell_back);
+        if (r->budget[0])
+            json_object_set_new(facts, "time_budget", json_string(r->budget));
         json_dumpf(facts, stdout, JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(facts);
@@ -236,6 +238,8 @@ static void print_report(const sc_job_report *r, const char *output, bool json)
     printf("%s: %lld image%s of %lld x %lld by %s (%s), residual %.2f of the measured noise, %.1f s\n",
            output, (long long)r->images, r->images == 1 ? "" : "s", (long long)r->ny, (long long)r->nx,
            r->method, r->claim, r->residual, r->seconds);
+    if (r->budget[0])
+        printf("  time budget %s\n", r->budget);
 }
 
 /* OUT for one scan, OUT/NAME for several. */

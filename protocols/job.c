@@ -1,6 +1,7 @@
 #include "protocols/job.h"
 #include "base/memory.h"
 #include "protocols/job_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -41,6 +42,7 @@ static sc_status summarise(sc_job_report *report, const sc_running *run, double 
         report->fell_back = report->fell_back || p->fell_back;
         report->score_evaluations += (double)p->evaluations;
     }
+    snprintf(report->budget, sizeof report->budget, "%s", run->budget);
     qsort(residual, (size_t)run->planes, sizeof *residual, ascending);
     report->residual = residual[run->planes / 2];
     sc_free(residual);

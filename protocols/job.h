@@ -50,6 +50,7 @@ typedef struct {
     bool fell_back;
     double residual;  /* median over the images; 1: explains the data */
     double seconds, score_evaluations;
+    char budget[256]; /* what --time-budget chose, and why; "" without one */
 } sc_job_report;
 
 /* SC_ERR_NUMERIC: the result failed its test; nothing is written unless `force`. */

@@ -37,6 +37,7 @@ typedef struct {
     int samples;
     int64_t planes;         /* frames x planes of a frame */
     char doubt[256];        /* about the scan as a whole; "" if there is none */
+    char budget[256];       /* what --time-budget chose, and why; "" without one */
     sc_job_plane *plane;    /* (planes) */
     sc_series series;
 } sc_running;
@@ -61,7 +62,8 @@ sc_status sc_job_record(sc_record **record, const sc_running *run, double second
 /* All output files. */
 sc_status sc_job_write(const sc_running *run, const sc_record *record, sc_outdir *outdir);
 
-/* --time-budget: choose the number of steps by measuring the first plane. No-op without one. */
+/* --time-budget: choose the number of steps by measuring the first plane, and say so in run->budget
+ * and as a warning where it is too short. No-op without one. */
 sc_status sc_job_budget(sc_running *run);
 
 double sc_job_clock(void); /* monotonic seconds */

@@ -163,6 +163,7 @@ static const struct {
     {"threads_per_image", "threads for each image", ""},
     {"samples", "samples of each image", ""},
     {"steps", "steps, at most", ""},
+    {"time_budget", "time budget", ""},
     {"score_evaluations_per_image", "score evaluations, an image", ""},
     {"operator_applications_per_image", "operator and adjoint, an image", "times"},
     {"seconds_per_image", "time, an image", "s"},
@@ -201,7 +202,7 @@ static sc_status print(char **text, json_t *facts, bool json)
         json_dumpf(facts, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     for (size_t i = 0; !json && i < sizeof rows / sizeof *rows; i++) {
         const json_t *value = json_object_get(facts, rows[i].key);
-        if (json_is_number(value) && json_number_value(value) == 0)
+        if (!value || (json_is_number(value) && json_number_value(value) == 0))
             continue;
         fprintf(out, "%-32s ", rows[i].label);
         if (json_is_string(value))
@@ -232,11 +233,28 @@ sc_status sc_job_plan(const sc_job *job, bool json, char **text)
     facts = facts_of(&m, &run);
     if (!facts)
         SC_TRY(sc_fail(SC_ERR_MEMORY, "no memory for the plan"));
+    if (run.budget[0])
+        json_object_set_new(facts, "time_budget", json_string(run.budget));
     SC_TRY(print(text, facts, json));
 cleanup:
     json_decref(facts);
     sc_job_unload(&run);
     return status;
+}
+
+/* "30 s: levels=9 of 12, about 27 s: 2.1 s for each step, 8 s for the rest; measuring ..." */
+static void explain(sc_running *run, const measured *m, const char *name, double steps,
+                    double measuring)
+{
+    double budget = run->job->settings.time_budget_s, fixed = total_seconds(m, run, 0);
+    double all = total_seconds(m, run, steps);
+    bool fewest = steps < m->steps && steps <= FEWEST_STEPS && all + measuring > budget;
+    snprintf(run->budget, sizeof run->budget,
+             "%.3g s: %s=%g of %g%s, about %.2g s: %.2g s for each step, %.2g s for "
+             "the rest; measuring them took %.2g s",
+             budget, name, steps, m->steps, fewest ? " (the fewest)" : "", all,
+             total_seconds(m, run, 1) - fixed, fixed, measuring);
+    sc_log(all + measuring > budget ? SC_LOG_WARN : SC_LOG_INFO, "time budget %s", run->budget);
 }
 
 sc_status sc_job_budget(sc_running *run)
@@ -252,13 +270,11 @@ sc_status sc_job_budget(sc_running *run)
     sc_status status = measure(&m, run, 0);
     if (status != SC_OK)
         return status;
-    double left = budget - (sc_job_clock() - start), fixed = total_seconds(&m, run, 0);
+    double measuring = sc_job_clock() - start, fixed = total_seconds(&m, run, 0);
     double per_step = total_seconds(&m, run, 1) - fixed;
-    double steps = floor((left - fixed) / per_step);
-    if (steps < FEWEST_STEPS)
-        sc_log(SC_LOG_WARN, "a time budget of %g s leaves %g steps; %d are done", budget,
-               fmax(steps, 0), FEWEST_STEPS);
+    double steps = floor((budget - measuring - fixed) / per_step);
     steps = fmin(fmax(steps, FEWEST_STEPS), m.steps);
+    explain(run, &m, name, steps, measuring);
     for (int i = 0; run->options.table[i].name; i++)
         if (!strcmp(run->options.table[i].name, name))
             run->options.value[i] = steps;

@@ -119,11 +119,13 @@ cleanup:
     return status;
 }
 
-static sc_status record_cost(sc_record *record, double seconds)
+static sc_status record_cost(sc_record *record, const sc_running *run, double seconds)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     sc_status status = sc_record_set_number(record, "cost.measured.seconds", seconds);
+    if (status == SC_OK && run->budget[0])
+        status = sc_record_set_text(record, "cost.measured.time_budget", run->budget);
     if (status == SC_OK)
         status = sc_record_set_number(record, "cost.measured.peak_memory_bytes",
                                       1024.0 * (double)usage.ru_maxrss);
@@ -161,7 +163,7 @@ sc_status sc_job_record(sc_record **record, const sc_running *run, double second
     SC_TRY(record_data(*record, run));
     SC_TRY(record_method(*record, run));
     SC_TRY(record_planes(*record, run));
-    SC_TRY(record_cost(*record, seconds));
+    SC_TRY(record_cost(*record, run, seconds));
 cleanup:
     return status;
 }

@@ -92,7 +92,11 @@ P
     "$program" recon scan.h5 -o three --samples 3 --opt levels=3 --format npy,png --quiet >/dev/null 2>&1 || fail "--samples 3"
     for file in image std p05 p95 samples; do [ -s three/$file.npy ] || fail "--samples 3 writes no $file.npy"; done
     "$program" recon scan.h5 -o hurry --time-budget 0.01 --format npy >/dev/null 2>err.txt || fail "--time-budget"
-    grep -q "time budget" err.txt || fail "an impossible time budget is not said"
+    grep -q "time budget 0.01 s: levels=4 of [0-9]* (the fewest), about .* for each step" err.txt ||
+        fail "an impossible time budget is not said: $(cat err.txt)"
+    "$program" recon scan.h5 -o calm --time-budget 600 --format npy >out.txt 2>err.txt || fail "--time-budget"
+    grep -q 'time budget 600 s: levels=\([0-9]*\) of \1, about' out.txt || fail "what a time budget chose is not said: $(cat out.txt)"
+    grep -q "budget" err.txt && fail "a time budget that suffices is a warning: $(cat err.txt)"
 fi
 
 # several scans: one bad does not stop the good
