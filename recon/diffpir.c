@@ -1,14 +1,15 @@
 /* DiffPIR (Zhu et al. 2023, "Denoising diffusion models for plug-and-play image restoration"), VE
  * form, x_t = x_0 + sigma z: their VP iterates over sqrt(alphabar). Each level (their algorithm 1)
  *
- *     x0 = D(x, sigma_k);
- *     x0 <- argmin |y - A z|^2 / 2 + rho_k / 2 |z - x0|^2,      rho_k = lambda sigma_y^2 /
- * sigma_k^2, x <- x0 + sigma_{k+1} (sqrt(1 - zeta) e + sqrt(zeta) z),  e = (x - x0) / sigma_k,
+ *     x0 = D(x, sigma_k),   rho_k = lambda sigma_y^2 / sigma_k^2;
+ *     x0 <- argmin |y - A z|^2 / 2 + rho_k / 2 |z - x0|^2;   e = (x - x0) / sigma_k;
+ *     x <- x0 + sigma_{k+1} (sqrt(1 - zeta) e + sqrt(zeta) z),
  *
  * sigma_y the measured noise: with lambda = 1 the data step is the posterior mean for the prior
  * N(x0, sigma_k^2). Unlike dds, e is the noise that leads from x to the image after the data step.
- * No data step follows the last denoising. Start: CG-SENSE plus noise (REFERENCE 4.7, 4.11). A
- * heuristic: x0 is one image where the conditional law of the process has a spread.
+ * zeta = 1 is what they took where a part of the image was measured. No data step follows the last
+ * denoising. Start: CG-SENSE plus noise (REFERENCE 4.7, 4.11). A heuristic: x0 is one image where
+ * the conditional law of the process has a spread.
  */
 #include "recon/diffusion.h"
 #include <math.h>
@@ -16,11 +17,12 @@
 enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_diffpir[] = {
-    {"levels", SC_OPT_INT, "", 1, 10000, 100, NULL, "noise levels, geometric"},
+    {"levels", SC_OPT_INT, "", 1, 10000, 50, NULL, "noise levels, geometric"},
     SC_OPTION_SAMPLES,
     {"lambda", SC_OPT_REAL, "", 1e-4, 1e5, 1, NULL,
      "weight of the denoised image in the data step, 1: of variance sigma_k^2"},
-    {"zeta", SC_OPT_REAL, "", 0, 1, 0.3, NULL, "share of fresh noise: 0 none, 1 all"},
+    {"zeta", SC_OPT_REAL, "", 0, 1, 1, NULL,
+     "share of fresh noise: 1 all, nearer to the mean; 0.3 spreads samples more"},
     SC_OPTION_FIRST_LEVEL(3),
     SC_OPTION_LAST_LEVEL(1),
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DENOISED, "data|denoised",

@@ -6,13 +6,14 @@
  * by Adam on one stochastic gradient a level, levels falling (their algorithm 1). With
  * x_t = mu + sigma_k z and e the noise that the denoiser sees in x_t,
  *
- *     gradient = A^H (A mu - y) / sigma_y^2 + w_k (e - z),   e - z = (mu - D(x_t, sigma_k)) /
- * sigma_k, w_k = lambda (sigma_k / sigma_y)^power / sigma_y.
+ *     gradient = A^H (A mu - y) / sigma_y^2 + w_k (e - z),
+ *     e - z = (mu - D(x_t, sigma_k)) / sigma_k,   w_k = lambda (sigma_k / sigma_y)^power / sigma_y.
  *
- * power = 1 is their weight 1 / SNR. Both terms are sums over real components. On average over z,
- * (e - z) / sigma is minus the gradient of log p_sigma smoothed by sigma once more: the fixed point
- * at the last level is a mode, and where sigma_k = sigma_y and lambda = 1 the prior counts there as
- * much as Bayes would have it. Adam makes steps of rate sigma_k (REFERENCE 4.8).
+ * power = 0 is their constant weight, 1 that by 1 / SNR. Both terms are sums over real components.
+ * On average over z, (e - z) / sigma is minus the gradient of log p_sigma smoothed by sigma once
+ * more: the fixed point at the last level is a mode, and where sigma_k = sigma_y and lambda = 1 the
+ * prior counts there as much as Bayes would have it. Adam makes steps of rate sigma_k
+ * (REFERENCE 4.8).
  */
 #include "prior/adam.h"
 #include "recon/diffusion.h"
@@ -22,9 +23,9 @@ static const sc_option options_red_diff[] = {
     {"levels", SC_OPT_INT, "", 1, 100000, 200, NULL, "noise levels, geometric: steps of Adam"},
     {"lambda", SC_OPT_REAL, "", 0, 1e6, 1, NULL,
      "weight of the prior; 1: Bayes' at a noise level like the measured noise"},
-    {"power", SC_OPT_REAL, "", -1, 3, 1, NULL,
+    {"power", SC_OPT_REAL, "", -1, 3, 0, NULL,
      "the weight grows with this power of the noise level; -1: Bayes' at every level"},
-    {"rate", SC_OPT_REAL, "", 1e-4, 10, 0.1, NULL,
+    {"rate", SC_OPT_REAL, "", 1e-4, 10, 0.2, NULL,
      "step of Adam, as a multiple of the noise level"},
     SC_OPTION_FIRST_LEVEL(3),
     SC_OPTION_LAST_LEVEL(1),

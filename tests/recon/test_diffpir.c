@@ -34,7 +34,7 @@ static void samples_follow_the_recursion(void **state)
         int levels;
         double lambda, zeta;
     } rows[] = {
-        {"levels=20 start=3 sigma-end=0.3", 20, 1, 0.3},
+        {"levels=20 start=3 sigma-end=0.3 zeta=0.3", 20, 1, 0.3},
         {"levels=20 start=3 sigma-end=0.3 zeta=1", 20, 1, 1},
         {"levels=20 start=3 sigma-end=0.3 zeta=0 lambda=7", 20, 7, 0},
     };
@@ -110,8 +110,11 @@ static void is_worth_what_is_stated_on_a_mixture(void **state)
         prior[1].mean[i] += 0.5;
     mixture_posterior(&post, 2, weight, prior, 0, &problem);
     sc_score *score = mixture_score(2, weight, prior);
+    run_method(&found, &sc_method_diffpir, &problem, score,
+               "levels=100 start=30 sigma-end=0.1 zeta=0.3");
+    assert_law(&found, &post, COPIES, 0.45, 0.35, "diffpir, mixture, zeta 0.3");
     run_method(&found, &sc_method_diffpir, &problem, score, "levels=100 start=30 sigma-end=0.1");
-    assert_law(&found, &post, COPIES, 0.45, 0.35, "diffpir, mixture");
+    assert_law(&found, &post, COPIES, 0.1, 0.55, "diffpir, mixture, zeta 1");
     sc_score_free(score);
     problem_free(&problem);
     sc_device_free(device);
