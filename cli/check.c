@@ -27,11 +27,21 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     check_arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case 'p': a->protocol = argument; return 0;
-    case KEY_MASK: a->mask = argument; return 0;
-    case KEY_MAPS: a->maps = argument; return 0;
-    case KEY_GEOMETRY: a->geometry = argument; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case 'p':
+        a->protocol = argument;
+        return 0;
+    case KEY_MASK:
+        a->mask = argument;
+        return 0;
+    case KEY_MAPS:
+        a->maps = argument;
+        return 0;
+    case KEY_GEOMETRY:
+        a->geometry = argument;
+        return 0;
     case ARGP_KEY_ARG:
         if (a->scans == (int)(sizeof a->scan / sizeof *a->scan))
             argp_failure(state, 2, 0, "more than %d scans", a->scans);
@@ -41,25 +51,31 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (!a->scans)
             argp_failure(state, 2, 0, "expected a SCAN");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
 static const struct argp argp = {
-    options, parse, "SCAN...",
+    options,
+    parse,
+    "SCAN...",
     "Read a scan, measure its noise, make its coil maps, and say what would go wrong. Nothing is "
-    "written. Exit 1 if its data are at fault; what can be reconstructed but may not be Cartesian is "
+    "written. Exit 1 if its data are at fault; what can be reconstructed but may not be Cartesian "
+    "is "
     "called doubtful.\v"
     "Example:\n  scorecon check scan.h5\n",
-    children, 0, 0};
+    children,
+    0,
+    0};
 
 static void report(const char *path, sc_status status, const char *text, bool doubtful, bool json)
 {
     if (json) {
-        json_t *facts = json_pack("{s:s, s:b, s:b, s:s}", "file", path, "good",
-                                  status == SC_OK && !doubtful, "doubtful", doubtful, "message",
-                                  status == SC_OK ? text : sc_message());
+        json_t *facts =
+            json_pack("{s:s, s:b, s:b, s:s}", "file", path, "good", status == SC_OK && !doubtful,
+                      "doubtful", doubtful, "message", status == SC_OK ? text : sc_message());
         json_dumpf(facts, stdout, 0);
         putchar('\n');
         json_decref(facts);

@@ -93,8 +93,9 @@ static void report(void *self, const char *phase, double done, double total)
         b->start = t, b->first_fraction = fraction, b->last_shown = 0, b->last_fraction = 0;
     }
     /* ten times a second on a terminal, every tenth part elsewhere */
-    if (b->terminal ? t - b->last_shown < 0.1 && done < total
-                    : (fraction < b->last_fraction + 0.1 && done < total) || (done <= 0 && total > 0))
+    if (b->terminal
+            ? t - b->last_shown < 0.1 && done < total
+            : (fraction < b->last_fraction + 0.1 && done < total) || (done <= 0 && total > 0))
         return;
     char left[48];
     remaining(left, sizeof left, b, fraction, t);
@@ -131,7 +132,8 @@ enum { KEY_JSON = 0x1000, KEY_LOG, KEY_THREADS };
 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Common to all commands:", 100},
-    {"threads", KEY_THREADS, "N", 0, "processor threads (default: all); results do not depend on it", 0},
+    {"threads", KEY_THREADS, "N", 0,
+     "processor threads (default: all); results do not depend on it", 0},
     {"quiet", 'q', 0, 0, "no progress and no warnings on stderr", 0},
     {"json", KEY_JSON, 0, 0, "results on stdout as JSON", 0},
     {"log", KEY_LOG, "FILE", 0, "append messages to FILE as JSON lines", 0},
@@ -142,17 +144,27 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     sc_cli *cli = state->input;
     switch (key) {
-    case 'q': cli->quiet = true; return 0;
-    case KEY_JSON: cli->json = true; return 0;
-    case KEY_LOG: cli->log_path = argument; return 0;
-    case KEY_THREADS: cli->threads = (int)sc_cli_integer(state, "--threads", argument, 1, 4096); return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case 'q':
+        cli->quiet = true;
+        return 0;
+    case KEY_JSON:
+        cli->json = true;
+        return 0;
+    case KEY_LOG:
+        cli->log_path = argument;
+        return 0;
+    case KEY_THREADS:
+        cli->threads = (int)sc_cli_integer(state, "--threads", argument, 1, 4096);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 const struct argp sc_cli_argp = {.options = options, .parser = parse};
 
-long sc_cli_integer(struct argp_state *state, const char *name, const char *text, long min, long max)
+long sc_cli_integer(struct argp_state *state, const char *name, const char *text, long min,
+                    long max)
 {
     char *end;
     errno = 0;
@@ -214,14 +226,16 @@ void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int 
         sc_option_print(standard, sizeof standard, o, o->standard);
         if (list)
             spell_choices(choices, sizeof choices, o->choices);
-        snprintf(text[i], SC_CLI_HELP, "%s%s%s%s%s (default %s)", o->help,
-                 o->unit[0] ? " [" : "", o->unit, o->unit[0] ? "]" : "", choices, standard);
-        *all++ = (struct argp_option){
-            .name = o->name, .key = first + i, .doc = text[i], .group = 2,
-            .arg = list                       ? "NAME"
-                   : o->type == SC_OPT_CHOICE ? o->choices
-                   : o->type == SC_OPT_BOOL   ? "yes|no"
-                                              : "X"};
+        snprintf(text[i], SC_CLI_HELP, "%s%s%s%s%s (default %s)", o->help, o->unit[0] ? " [" : "",
+                 o->unit, o->unit[0] ? "]" : "", choices, standard);
+        *all++ = (struct argp_option){.name = o->name,
+                                      .key = first + i,
+                                      .doc = text[i],
+                                      .group = 2,
+                                      .arg = list                       ? "NAME"
+                                             : o->type == SC_OPT_CHOICE ? o->choices
+                                             : o->type == SC_OPT_BOOL   ? "yes|no"
+                                                                        : "X"};
     }
 }
 

@@ -29,8 +29,10 @@ static const struct argp_option options[] = {
     {"region", KEY_REGION, "FILE", 0, "only where this image is not 0", 0},
     {"fit", KEY_FIT, 0, 0, "multiply each image by the one factor that fits it best", 0},
     {"figure", KEY_FIGURE, "FILE", 0, "draw images and errors (PNG)", 0},
-    {"slice", KEY_SLICE, "K", 0, "slice of the figure, from 0 (default: the middle); where an image is a single slice of the "
-     "reference, the one to compare (default: what recon --slice noted)", 0},
+    {"slice", KEY_SLICE, "K", 0,
+     "slice of the figure, from 0 (default: the middle); where an image is a single slice of the "
+     "reference, the one to compare (default: what recon --slice noted)",
+     0},
     {0},
 };
 
@@ -38,11 +40,21 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     compare_arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case KEY_REGION: a->region = argument; return 0;
-    case KEY_FIT: a->fit = true; return 0;
-    case KEY_FIGURE: a->figure = argument; return 0;
-    case KEY_SLICE: a->slice = sc_cli_integer(state, "--slice", argument, 0, 1 << 20); return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case KEY_REGION:
+        a->region = argument;
+        return 0;
+    case KEY_FIT:
+        a->fit = true;
+        return 0;
+    case KEY_FIGURE:
+        a->figure = argument;
+        return 0;
+    case KEY_SLICE:
+        a->slice = sc_cli_integer(state, "--slice", argument, 0, 1 << 20);
+        return 0;
     case ARGP_KEY_ARG:
         if (a->paths == IMAGES_MAX + 1)
             argp_failure(state, 2, 0, "more than %d images", IMAGES_MAX);
@@ -52,7 +64,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (a->paths < 2)
             argp_failure(state, 2, 0, "expected REFERENCE and IMAGE");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -65,8 +78,11 @@ static char *append_definitions(int key, const char *text, void *input)
     FILE *out = key == ARGP_KEY_HELP_POST_DOC ? open_memstream(&all, &size) : NULL;
     if (!out)
         return (char *)text;
-    fprintf(out, "%s\nMetrics (of magnitudes, per slice, then averaged; the peak is the reference's over "
-                 "all slices):\n", text);
+    fprintf(
+        out,
+        "%s\nMetrics (of magnitudes, per slice, then averaged; the peak is the reference's over "
+        "all slices):\n",
+        text);
     for (const sc_metric_definition *d = sc_metric_definitions; d->name; d++)
         fprintf(out, "  %s: %s\n", d->name, d->definition);
     fclose(out);
@@ -75,11 +91,16 @@ static char *append_definitions(int key, const char *text, void *input)
 
 static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
 static const struct argp argp = {
-    options, parse, "REFERENCE IMAGE...",
-    "Compare images with a reference: PSNR, SSIM, NRMSE, HFEN. An IMAGE is a file (.npy, .cfl, NIfTI, "
+    options,
+    parse,
+    "REFERENCE IMAGE...",
+    "Compare images with a reference: PSNR, SSIM, NRMSE, HFEN. An IMAGE is a file (.npy, .cfl, "
+    "NIfTI, "
     "TIFF, DICOM) or an output folder of recon.\v"
     "Example:\n  scorecon compare truth.npy out --figure comparison.png\n",
-    children, append_definitions, 0};
+    children,
+    append_definitions,
+    0};
 
 /* Magnitude (slice, y, x). */
 typedef struct {
@@ -150,9 +171,11 @@ static sc_status same_shape(const image *a, const image *b)
 {
     if (a->slices == b->slices && a->ny == b->ny && a->nx == b->nx)
         return SC_OK;
-    return sc_fail(SC_ERR_INPUT, "%s: expected %lld x %lld x %lld (slice, y, x) as in %s, found %lld x %lld x %lld",
-                   b->label, (long long)a->slices, (long long)a->ny, (long long)a->nx, a->label,
-                   (long long)b->slices, (long long)b->ny, (long long)b->nx);
+    return sc_fail(
+        SC_ERR_INPUT,
+        "%s: expected %lld x %lld x %lld (slice, y, x) as in %s, found %lld x %lld x %lld",
+        b->label, (long long)a->slices, (long long)a->ny, (long long)a->nx, a->label,
+        (long long)b->slices, (long long)b->ny, (long long)b->nx);
 }
 
 /* Of a stack only slice k; single slices stay. */
@@ -184,12 +207,12 @@ static sc_status match_slices(int64_t *kept, image *im, int images, long asked)
         return SC_OK;
     *kept = asked >= 0 ? asked : single->only;
     if (*kept < 0)
-        return sc_fail(SC_ERR_USAGE, "%s is one slice, %s has %lld: say which one with --slice K", single->label,
-                       stack->label, (long long)stack->slices);
+        return sc_fail(SC_ERR_USAGE, "%s is one slice, %s has %lld: say which one with --slice K",
+                       single->label, stack->label, (long long)stack->slices);
     for (int i = 0; i < images; i++) {
         if (im[i].slices == 1 && im[i].only >= 0 && im[i].only != *kept)
-            return sc_fail(SC_ERR_USAGE, "%s: expected slice %lld as the others, found slice %lld", im[i].label,
-                           (long long)*kept, (long long)im[i].only);
+            return sc_fail(SC_ERR_USAGE, "%s: expected slice %lld as the others, found slice %lld",
+                           im[i].label, (long long)*kept, (long long)im[i].only);
         SC_TRY(keep_slice(&im[i], *kept));
     }
 cleanup:
@@ -197,7 +220,8 @@ cleanup:
 }
 
 /* One region for all slices, or one a slice; kept: the only slice that is looked at, or -1. */
-static sc_status region_load(unsigned char **region, const image *reference, const char *path, int64_t kept)
+static sc_status region_load(unsigned char **region, const image *reference, const char *path,
+                             int64_t kept)
 {
     image im;
     *region = NULL;
@@ -228,8 +252,8 @@ static double region_peak(const image *reference, const unsigned char *region)
     return peak;
 }
 
-static sc_status measure(image *im, json_t *slices, const image *reference, const unsigned char *region,
-                         bool fit)
+static sc_status measure(image *im, json_t *slices, const image *reference,
+                         const unsigned char *region, bool fit)
 {
     sc_status status = SC_OK;
     int64_t plane = reference->ny * reference->nx;
@@ -246,8 +270,9 @@ static sc_status measure(image *im, json_t *slices, const image *reference, cons
         im->nrmse += share * m.nrmse, im->hfen += share * m.hfen;
         im->factor += share * m.factor;
         im->worst_psnr = fmin(im->worst_psnr, m.psnr);
-        json_array_append_new(slices, json_pack("{s:f, s:f, s:f, s:f, s:f}", "psnr", fmin(m.psnr, 999), "ssim", m.ssim,
-                                                "nrmse", m.nrmse, "hfen", m.hfen, "factor", m.factor));
+        json_array_append_new(slices, json_pack("{s:f, s:f, s:f, s:f, s:f}", "psnr",
+                                                fmin(m.psnr, 999), "ssim", m.ssim, "nrmse", m.nrmse,
+                                                "hfen", m.hfen, "factor", m.factor));
     }
 cleanup:
     return status;
@@ -257,10 +282,11 @@ static void print_table(const image *im, int images, int64_t kept)
 {
     if (kept >= 0)
         printf("slice %lld only\n", (long long)kept);
-    printf("%-20s %8s %8s %8s %8s %10s %8s\n", "image", "PSNR dB", "SSIM", "NRMSE", "HFEN", "worst PSNR", "seconds");
+    printf("%-20s %8s %8s %8s %8s %10s %8s\n", "image", "PSNR dB", "SSIM", "NRMSE", "HFEN",
+           "worst PSNR", "seconds");
     for (int i = 1; i < images; i++) {
-        printf("%-20s %8.2f %8.4f %8.4f %8.4f %10.2f ", im[i].label, im[i].psnr, im[i].ssim, im[i].nrmse,
-               im[i].hfen, im[i].worst_psnr);
+        printf("%-20s %8.2f %8.4f %8.4f %8.4f %10.2f ", im[i].label, im[i].psnr, im[i].ssim,
+               im[i].nrmse, im[i].hfen, im[i].worst_psnr);
         if (isnan(im[i].seconds))
             printf("%8s\n", "-");
         else
@@ -272,15 +298,16 @@ static void print_json(const image *im, int images, json_t *const *slices, int64
 {
     json_t *list = json_array();
     for (int i = 1; i < images; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:O}", "image", im[i].label,
-                                              "psnr", fmin(im[i].psnr, 999), "ssim", im[i].ssim, "nrmse",
-                                              im[i].nrmse, "hfen", im[i].hfen, "worst_psnr",
-                                              fmin(im[i].worst_psnr, 999), "factor", im[i].factor,
-                                              "slices", slices[i]));
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:O}", "image",
+                                              im[i].label, "psnr", fmin(im[i].psnr, 999), "ssim",
+                                              im[i].ssim, "nrmse", im[i].nrmse, "hfen", im[i].hfen,
+                                              "worst_psnr", fmin(im[i].worst_psnr, 999), "factor",
+                                              im[i].factor, "slices", slices[i]));
     json_t *definitions = json_object();
     for (const sc_metric_definition *d = sc_metric_definitions; d->name; d++)
         json_object_set_new(definitions, d->name, json_string(d->definition));
-    json_t *all = json_pack("{s:s, s:o, s:o}", "reference", im[0].label, "images", list, "definitions", definitions);
+    json_t *all = json_pack("{s:s, s:o, s:o}", "reference", im[0].label, "images", list,
+                            "definitions", definitions);
     if (kept >= 0)
         json_object_set_new(all, "slice", json_integer(kept));
     json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(8));
@@ -297,8 +324,8 @@ static sc_status draw(const compare_arguments *a, const image *im, int images)
     float *error = NULL;
     int64_t plane = im[0].ny * im[0].nx, k = a->slice < 0 ? im[0].slices / 2 : a->slice;
     if (k >= im[0].slices)
-        return sc_fail(SC_ERR_USAGE, "--slice: expected 0 to %lld, found %lld", (long long)im[0].slices - 1,
-                       (long long)k);
+        return sc_fail(SC_ERR_USAGE, "--slice: expected 0 to %lld, found %lld",
+                       (long long)im[0].slices - 1, (long long)k);
     double peak = 0;
     for (int64_t i = 0; i < plane; i++)
         peak = fmax(peak, im[0].data[k * plane + i]);
@@ -308,13 +335,20 @@ static sc_status draw(const compare_arguments *a, const image *im, int images)
         double factor = a->fit && j ? im[j].factor : 1;
         for (int64_t i = 0; i < plane; i++)
             error[j * plane + i] = fabsf((float)factor * x[i] - r[i]);
-        tile[j] = (sc_tile){.image = x, .ny = im[0].ny, .nx = im[0].nx, .high = 0.8 * peak / factor,
+        tile[j] = (sc_tile){.image = x,
+                            .ny = im[0].ny,
+                            .nx = im[0].nx,
+                            .high = 0.8 * peak / factor,
                             .title = im[j].label};
         if (j == 0)
             continue;
         snprintf(caption[j], sizeof caption[j], "PSNR %.2f dB, SSIM %.3f", im[j].psnr, im[j].ssim);
-        tile[images + j] = (sc_tile){.image = error + j * plane, .ny = im[0].ny, .nx = im[0].nx,
-                                     .high = peak / ERROR_GAIN, .map = SC_COLOR_HEAT, .caption = caption[j]};
+        tile[images + j] = (sc_tile){.image = error + j * plane,
+                                     .ny = im[0].ny,
+                                     .nx = im[0].nx,
+                                     .high = peak / ERROR_GAIN,
+                                     .map = SC_COLOR_HEAT,
+                                     .caption = caption[j]};
     }
     SC_TRY(sc_figure_panel(a->figure, tile, 2, images, 0, NULL, false));
 cleanup:

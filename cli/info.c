@@ -26,7 +26,8 @@ enum { KEY_BUILD = 0x2000, KEY_IDENTIFYING };
 
 static const struct argp_option options[] = {
     {"build", KEY_BUILD, 0, 0, "what this build can do, and which GPU it sees", 0},
-    {"identifying", KEY_IDENTIFYING, 0, 0, "also who, when and where (patient, dates, institution)", 0},
+    {"identifying", KEY_IDENTIFYING, 0, 0, "also who, when and where (patient, dates, institution)",
+     0},
     {0},
 };
 
@@ -34,9 +35,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     info_arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case KEY_BUILD: a->build = true; return 0;
-    case KEY_IDENTIFYING: a->identifying = true; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case KEY_BUILD:
+        a->build = true;
+        return 0;
+    case KEY_IDENTIFYING:
+        a->identifying = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (a->files == (int)(sizeof a->file / sizeof *a->file))
             argp_failure(state, 2, 0, "more than %d files", a->files);
@@ -46,16 +53,20 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (!a->files && !a->build)
             argp_failure(state, 2, 0, "expected a FILE or --build");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
-static const struct argp argp = {
-    options, parse, "FILE...",
-    "Say what is in a scan, an image, a prior or a protocol.\v"
-    "Example:\n  scorecon info scan.h5\n  scorecon info --build\n",
-    children, 0, 0};
+static const struct argp argp = {options,
+                                 parse,
+                                 "FILE...",
+                                 "Say what is in a scan, an image, a prior or a protocol.\v"
+                                 "Example:\n  scorecon info scan.h5\n  scorecon info --build\n",
+                                 children,
+                                 0,
+                                 0};
 
 /* Facts go into one object, whatever the file; printed as lines or as JSON. */
 static void fact(json_t *facts, const char *name, json_t *value)
@@ -63,7 +74,8 @@ static void fact(json_t *facts, const char *name, json_t *value)
     json_object_set_new(facts, name, value);
 }
 
-/* Lists of numbers with " x " between, of words with ", "; empty words as such; what is deeper as JSON. */
+/* Lists of numbers with " x " between, of words with ", "; empty words as such; what is deeper as
+ * JSON. */
 static void print_value(const json_t *value)
 {
     size_t i;
@@ -73,7 +85,8 @@ static void print_value(const json_t *value)
     } else if (json_is_real(value)) {
         printf("%.6g", json_real_value(value));
     } else if (part && !json_is_array(part) && !json_is_object(part)) {
-        json_array_foreach(value, i, part) {
+        json_array_foreach(value, i, part)
+        {
             fputs(i == 0 ? "" : json_is_string(part) ? ", " : " x ", stdout);
             if (json_is_string(part))
                 fputs(json_string_value(part), stdout);
@@ -95,7 +108,8 @@ static void print_facts(const json_t *facts, const char *heading, bool json)
     printf("%s\n", heading);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)facts, name, value) {
+    json_object_foreach((json_t *)facts, name, value)
+    {
         printf("  %-22s ", name);
         print_value(value);
         putchar('\n');
@@ -229,8 +243,10 @@ static sc_status describe(const char *path, const info_arguments *a)
             return status;
     }
     if (sc_image_recognise(&format, path) == SC_ERR_FORMAT)
-        return sc_fail(SC_ERR_FORMAT, "%s: expected a scan, an image, a prior (.safetensors) or a protocol "
-                                      "(.yaml), found none of them", path);
+        return sc_fail(SC_ERR_FORMAT,
+                       "%s: expected a scan, an image, a prior (.safetensors) or a protocol "
+                       "(.yaml), found none of them",
+                       path);
     return describe_image(path, a->cli.json);
 }
 
@@ -251,7 +267,8 @@ static void describe_build(bool json)
     for (int i = 0; sc_methods[i]; i++)
         json_array_append_new(methods, json_string(sc_methods[i]->name));
     fact(facts, "methods", methods);
-    fact(facts, "reads", json_string("ISMRMRD, fastMRI, cfl, npy; images: DICOM, NIfTI, TIFF, npy, cfl"));
+    fact(facts, "reads",
+         json_string("ISMRMRD, fastMRI, cfl, npy; images: DICOM, NIfTI, TIFF, npy, cfl"));
     fact(facts, "writes", json_string("DICOM, NIfTI, npy, cfl, PNG"));
     if (sc_cli_locate(prior, sizeof prior, "weights/brain-mr.safetensors") == SC_OK)
         fact(facts, "shipped_prior", json_string(prior));

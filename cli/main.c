@@ -21,13 +21,15 @@ const sc_command sc_commands[] = {
 
 static void usage(FILE *out)
 {
-    fprintf(out, "Usage: scorecon COMMAND [ARGUMENT...]\n\n"
-                 "Reconstruction of medical images from few measurements with a score-based prior.\n"
-                 "For research; not a medical device.\n\nCommands:\n");
+    fprintf(out,
+            "Usage: scorecon COMMAND [ARGUMENT...]\n\n"
+            "Reconstruction of medical images from few measurements with a score-based prior.\n"
+            "For research; not a medical device.\n\nCommands:\n");
     for (const sc_command *c = sc_commands; c->name; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->summary);
-    fprintf(out, "\nEach command has --help with an example. Exit codes: 0 good, 1 the input or the "
-                 "data\nare at fault, 2 wrong use, 4 internal error, 130 stopped.\n");
+    fprintf(out,
+            "\nEach command has --help with an example. Exit codes: 0 good, 1 the input or the "
+            "data\nare at fault, 2 wrong use, 4 internal error, 130 stopped.\n");
 }
 
 /* OpenMP threads that spin while they wait take a busy machine's time from each other (a run was

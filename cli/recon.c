@@ -26,9 +26,28 @@ typedef struct {
 } recon_arguments;
 
 enum {
-    KEY_PRIOR = 0x2000, KEY_METHOD, KEY_MAPS, KEY_MASK, KEY_GEOMETRY, KEY_SAMPLES, KEY_SEED,
-    KEY_DEVICE, KEY_FORMAT, KEY_BUDGET, KEY_FALLBACK, KEY_PLAN, KEY_OPT, KEY_SETS, KEY_COILS,
-    KEY_GROUP, KEY_NOISE, KEY_SLICE, KEY_CONTRAST, KEY_REPETITION, KEY_CALIBRATION, KEY_FORCE
+    KEY_PRIOR = 0x2000,
+    KEY_METHOD,
+    KEY_MAPS,
+    KEY_MASK,
+    KEY_GEOMETRY,
+    KEY_SAMPLES,
+    KEY_SEED,
+    KEY_DEVICE,
+    KEY_FORMAT,
+    KEY_BUDGET,
+    KEY_FALLBACK,
+    KEY_PLAN,
+    KEY_OPT,
+    KEY_SETS,
+    KEY_COILS,
+    KEY_GROUP,
+    KEY_NOISE,
+    KEY_SLICE,
+    KEY_CONTRAST,
+    KEY_REPETITION,
+    KEY_CALIBRATION,
+    KEY_FORCE
 };
 
 static const struct argp_option options[] = {
@@ -37,24 +56,41 @@ static const struct argp_option options[] = {
     {"prior", KEY_PRIOR, "FILE", 0, "weights of the prior (default: the shipped brain prior)", 1},
     {"method", KEY_METHOD, "NAME", 0, "method of reconstruction; list: say which there are", 1},
     {"opt", KEY_OPT, "KEY=VALUE", 0, "option of the method; may be repeated", 1},
-    {"samples", KEY_SAMPLES, "N", 0, "draw N samples: their mean, standard deviation and quantiles", 1},
+    {"samples", KEY_SAMPLES, "N", 0, "draw N samples: their mean, standard deviation and quantiles",
+     1},
     {"seed", KEY_SEED, "K", 0, "of the random numbers (default 0)", 1},
-    {"mask", KEY_MASK, "FILE", 0, "use only these samples (.npy, .cfl): undersample a full scan", 2},
-    {"maps", KEY_MAPS, "FILE", 0, "coil maps (coil, y, x) or (set, coil, y, x) instead of the calibration lines'", 2},
-    {"sets", KEY_SETS, "auto|1|2", 0, "sets of coil maps; 2 for a field of view smaller than the head", 2},
-    {"coils", KEY_COILS, "N", 0, "compress to N virtual coils (default: by energy, where there are many)", 2},
-    {"noise", KEY_NOISE, "S", 0, "known noise: standard deviation per real component, alike in all coils, independent (default: measured)", 2},
-    {"geometry", KEY_GEOMETRY, "FILE", 0, "where the image lies in the patient (JSON), if the scan does not say", 2},
+    {"mask", KEY_MASK, "FILE", 0, "use only these samples (.npy, .cfl): undersample a full scan",
+     2},
+    {"maps", KEY_MAPS, "FILE", 0,
+     "coil maps (coil, y, x) or (set, coil, y, x) instead of the calibration lines'", 2},
+    {"sets", KEY_SETS, "auto|1|2", 0,
+     "sets of coil maps; 2 for a field of view smaller than the head", 2},
+    {"coils", KEY_COILS, "N", 0,
+     "compress to N virtual coils (default: by energy, where there are many)", 2},
+    {"noise", KEY_NOISE, "S", 0,
+     "known noise: standard deviation per real component, alike in all coils, independent "
+     "(default: measured)",
+     2},
+    {"geometry", KEY_GEOMETRY, "FILE", 0,
+     "where the image lies in the patient (JSON), if the scan does not say", 2},
     {"group", KEY_GROUP, "NAME", 0, "ISMRMRD measurement, if the file holds several", 2},
     {"slice", KEY_SLICE, "K", 0, "only this slice, from 0", 2},
     {"contrast", KEY_CONTRAST, "K", 0, "only this contrast (echo), from 0", 2},
     {"repetition", KEY_REPETITION, "K", 0, "only this repetition, from 0", 2},
-    {"calibration-as-data", KEY_CALIBRATION, 0, 0, "count calibration-only lines as measured too", 2},
-    {"format", KEY_FORMAT, "LIST", 0, "of dicom,npy,cfl,nifti,png (default dicom where the geometry is known, npy, png)", 3},
-    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default) or cuda; cuda:tf32 and cuda:bf16 multiply the network's weights on tensor cores", 3},
-    {"time-budget", KEY_BUDGET, "S", 0, "seconds for the whole scan: chooses the number of steps", 3},
-    {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test", 3},
-    {"force", KEY_FORCE, 0, 0, "write the image even where it fails the test of its data; the exit code stays 1", 3},
+    {"calibration-as-data", KEY_CALIBRATION, 0, 0, "count calibration-only lines as measured too",
+     2},
+    {"format", KEY_FORMAT, "LIST", 0,
+     "of dicom,npy,cfl,nifti,png (default dicom where the geometry is known, npy, png)", 3},
+    {"device", KEY_DEVICE, "NAME", 0,
+     "where to compute: cpu (default) or cuda; cuda:tf32 and cuda:bf16 multiply the network's "
+     "weights on tensor cores",
+     3},
+    {"time-budget", KEY_BUDGET, "S", 0, "seconds for the whole scan: chooses the number of steps",
+     3},
+    {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test",
+     3},
+    {"force", KEY_FORCE, 0, 0,
+     "write the image even where it fails the test of its data; the exit code stays 1", 3},
     {"plan", KEY_PLAN, 0, 0, "say what would be done and what it costs, and stop", 3},
     {0},
 };
@@ -108,13 +144,19 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     sc_job *job = &a->job;
     sc_protocol *s = &job->settings;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case 'o': job->output = argument; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case 'o':
+        job->output = argument;
+        return 0;
     case 'p': /* read before, by read_protocol */
         if (!job->protocol || strcmp(job->protocol, argument) != 0)
             argp_failure(state, 2, 0, "write -p FILE or --protocol FILE, once and in full");
         return 0;
-    case KEY_PRIOR: override(&s->prior, argument); return 0;
+    case KEY_PRIOR:
+        override(&s->prior, argument);
+        return 0;
     case KEY_METHOD:
         if (!strcmp(argument, "list")) {
             list_methods(stdout);
@@ -122,24 +164,58 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         }
         override(&s->method, argument);
         return 0;
-    case KEY_GEOMETRY: override(&s->geometry, argument); return 0;
-    case KEY_MASK: job->read.mask = argument; return 0;
-    case KEY_MAPS: job->maps = argument; return 0;
-    case KEY_GROUP: job->read.group = argument; return 0;
-    case KEY_SLICE: job->read.slice = (int)sc_cli_integer(state, "--slice", argument, 0, 65535); return 0;
-    case KEY_CONTRAST: job->read.contrast = (int)sc_cli_integer(state, "--contrast", argument, 0, 65535); return 0;
-    case KEY_REPETITION: job->read.repetition = (int)sc_cli_integer(state, "--repetition", argument, 0, 65535); return 0;
-    case KEY_CALIBRATION: job->read.calibration_as_data = true; return 0;
-    case KEY_SAMPLES: s->samples = (int)sc_cli_integer(state, "--samples", argument, 0, 10000); return 0;
-    case KEY_SEED: s->seed = (uint64_t)sc_cli_integer(state, "--seed", argument, 0, INT64_MAX); return 0;
-    case KEY_COILS: s->virtual_coils = (int)sc_cli_integer(state, "--coils", argument, 1, 1024); return 0;
-    case KEY_BUDGET: s->time_budget_s = sc_cli_number(state, "--time-budget", argument, 1e-3, 1e7); return 0;
-    case KEY_FALLBACK: s->fallback = true; return 0;
-    case KEY_FORCE: job->force = true; return 0;
-    case KEY_NOISE: job->noise = sc_cli_number(state, "--noise", argument, 1e-30, 1e30); return 0;
-    case KEY_PLAN: a->plan = true; return 0;
+    case KEY_GEOMETRY:
+        override(&s->geometry, argument);
+        return 0;
+    case KEY_MASK:
+        job->read.mask = argument;
+        return 0;
+    case KEY_MAPS:
+        job->maps = argument;
+        return 0;
+    case KEY_GROUP:
+        job->read.group = argument;
+        return 0;
+    case KEY_SLICE:
+        job->read.slice = (int)sc_cli_integer(state, "--slice", argument, 0, 65535);
+        return 0;
+    case KEY_CONTRAST:
+        job->read.contrast = (int)sc_cli_integer(state, "--contrast", argument, 0, 65535);
+        return 0;
+    case KEY_REPETITION:
+        job->read.repetition = (int)sc_cli_integer(state, "--repetition", argument, 0, 65535);
+        return 0;
+    case KEY_CALIBRATION:
+        job->read.calibration_as_data = true;
+        return 0;
+    case KEY_SAMPLES:
+        s->samples = (int)sc_cli_integer(state, "--samples", argument, 0, 10000);
+        return 0;
+    case KEY_SEED:
+        s->seed = (uint64_t)sc_cli_integer(state, "--seed", argument, 0, INT64_MAX);
+        return 0;
+    case KEY_COILS:
+        s->virtual_coils = (int)sc_cli_integer(state, "--coils", argument, 1, 1024);
+        return 0;
+    case KEY_BUDGET:
+        s->time_budget_s = sc_cli_number(state, "--time-budget", argument, 1e-3, 1e7);
+        return 0;
+    case KEY_FALLBACK:
+        s->fallback = true;
+        return 0;
+    case KEY_FORCE:
+        job->force = true;
+        return 0;
+    case KEY_NOISE:
+        job->noise = sc_cli_number(state, "--noise", argument, 1e-30, 1e30);
+        return 0;
+    case KEY_PLAN:
+        a->plan = true;
+        return 0;
     case KEY_SETS:
-        s->maps = !strcmp(argument, "1") ? SC_MAPS_ONE : !strcmp(argument, "2") ? SC_MAPS_TWO : SC_MAPS_AUTO;
+        s->maps = !strcmp(argument, "1")   ? SC_MAPS_ONE
+                  : !strcmp(argument, "2") ? SC_MAPS_TWO
+                                           : SC_MAPS_AUTO;
         if (s->maps == SC_MAPS_AUTO && strcmp(argument, "auto") != 0)
             argp_failure(state, 2, 0, "--sets: expected auto, 1 or 2, found '%s'", argument);
         return 0;
@@ -167,7 +243,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (!job->output && !a->plan)
             argp_failure(state, 2, 0, "expected -o OUT");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -187,7 +264,9 @@ static char *append_methods(int key, const char *text, void *input)
 
 static const struct argp_child children[] = {{&sc_cli_argp, 0, 0, 0}, {0}};
 static const struct argp argp = {
-    options, parse, "SCAN...",
+    options,
+    parse,
+    "SCAN...",
     "Reconstruct MR scans (ISMRMRD, fastMRI, cfl, npy) into OUT: image.npy, dicom/, preview.png, "
     "record.json; with --samples also std.npy, p05.npy, p95.npy, samples.npy.\v"
     "Examples:\n"
@@ -195,7 +274,9 @@ static const struct argp argp = {
     "  scorecon recon scan.h5 -o out --samples 16 --seed 1\n"
     "  scorecon recon full.cfl --mask mask.npy -o out\n"
     "  scorecon recon scan.h5 -o out --method l1-wavelet --opt lambda=0.005\n",
-    children, append_methods, 0};
+    children,
+    append_methods,
+    0};
 
 /* The protocol is read before the other options, so that these win. */
 static sc_status read_protocol(recon_arguments *a, int argc, char **argv)
@@ -224,10 +305,11 @@ static sc_status read_protocol(recon_arguments *a, int argc, char **argv)
 static void print_report(const sc_job_report *r, const char *output, bool json)
 {
     if (json) {
-        json_t *facts = json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:i, s:b}", "output", output,
-                                  "method", r->method, "claim", r->claim, "images", (json_int_t)r->images,
-                                  "residual", r->residual, "score_evaluations", r->score_evaluations,
-                                  "seconds", r->seconds, "warnings", r->warnings, "fell_back", r->fell_back);
+        json_t *facts =
+            json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:i, s:b}", "output", output, "method",
+                      r->method, "claim", r->claim, "images", (json_int_t)r->images, "residual",
+                      r->residual, "score_evaluations", r->score_evaluations, "seconds", r->seconds,
+                      "warnings", r->warnings, "fell_back", r->fell_back);
         if (r->budget[0])
             json_object_set_new(facts, "time_budget", json_string(r->budget));
         json_dumpf(facts, stdout, JSON_REAL_PRECISION(6));
@@ -235,9 +317,10 @@ static void print_report(const sc_job_report *r, const char *output, bool json)
         json_decref(facts);
         return;
     }
-    printf("%s: %lld image%s of %lld x %lld by %s (%s), residual %.2f of the measured noise, %.1f s\n",
-           output, (long long)r->images, r->images == 1 ? "" : "s", (long long)r->ny, (long long)r->nx,
-           r->method, r->claim, r->residual, r->seconds);
+    printf(
+        "%s: %lld image%s of %lld x %lld by %s (%s), residual %.2f of the measured noise, %.1f s\n",
+        output, (long long)r->images, r->images == 1 ? "" : "s", (long long)r->ny, (long long)r->nx,
+        r->method, r->claim, r->residual, r->seconds);
     if (r->budget[0])
         printf("  time budget %s\n", r->budget);
 }
@@ -275,7 +358,8 @@ static sc_status prepare_outputs(const recon_arguments *a)
         return SC_OK;
     for (int i = 1; i < a->scans; i++)
         if (same_name(a, i))
-            return sc_fail(SC_ERR_USAGE, "%s: another scan of that name would be written to the same place",
+            return sc_fail(SC_ERR_USAGE,
+                           "%s: another scan of that name would be written to the same place",
                            a->scan[i]);
     if (mkdir(a->job.output, 0777) != 0 && errno != EEXIST)
         return sc_fail(SC_ERR_IO, "%s: %s", a->job.output, strerror(errno));

@@ -54,8 +54,8 @@ static sc_status verdict(const sc_running *run)
 {
     for (int64_t i = 0; i < run->planes; i++)
         if (run->plane[i].gate.fit == SC_FIT_IMPLAUSIBLE)
-            return sc_fail(SC_ERR_NUMERIC, "%s: image %lld is written by force: %s", run->scan.source,
-                           (long long)i + 1, run->plane[i].gate.warning[0]);
+            return sc_fail(SC_ERR_NUMERIC, "%s: image %lld is written by force: %s",
+                           run->scan.source, (long long)i + 1, run->plane[i].gate.warning[0]);
     return SC_OK;
 }
 

@@ -37,8 +37,8 @@ static void add_row(profile axis[3], const sc_c32 *row, const float *mask, int64
     for (int64_t x = 0; x < axis[2].n; x++) {
         if (!(mask[x] > 0))
             continue;
-        const double e = (double)crealf(row[x]) * crealf(row[x]) +
-                         (double)cimagf(row[x]) * cimagf(row[x]);
+        const double e =
+            (double)crealf(row[x]) * crealf(row[x]) + (double)cimagf(row[x]) * cimagf(row[x]);
         const int64_t at[3] = {z, y, x};
         for (int a = 0; a < 3; a++) {
             axis[a].energy[at[a]] += e;
@@ -86,11 +86,12 @@ sc_status sc_job_doubt(char *text, size_t size, const sc_scan *scan)
     for (int a = 0; a < 3 && !text[0]; a++) {
         double ratio = axis[a].n < SHORTEST ? -1 : centre_ratio(&axis[a]);
         if (ratio >= 0 && ratio < LEAST_RATIO)
-            snprintf(text, size,
-                     "k-space may be radial or otherwise not Cartesian, or off centre: across its "
-                     "%lld %s the centre has %.2g times the energy of the edge; most Cartesian scans "
-                     "have 100 times and more",
-                     (long long)axis[a].n, names[a], ratio);
+            snprintf(
+                text, size,
+                "k-space may be radial or otherwise not Cartesian, or off centre: across its "
+                "%lld %s the centre has %.2g times the energy of the edge; most Cartesian scans "
+                "have 100 times and more",
+                (long long)axis[a].n, names[a], ratio);
     }
 cleanup:
     for (int a = 0; a < 3; a++) {

@@ -72,11 +72,13 @@ static sc_status make_complex(sc_running *run, const char *path)
 
 static sc_status load_prior(sc_running *run)
 {
-    const char *path = run->job->settings.prior ? run->job->settings.prior : run->job->shipped_prior;
+    const char *path =
+        run->job->settings.prior ? run->job->settings.prior : run->job->shipped_prior;
     if (!run->method->needs_score)
         return SC_OK;
     if (!path)
-        return sc_fail(SC_ERR_INPUT, "method %s needs a prior, and none is installed: give --prior FILE",
+        return sc_fail(SC_ERR_INPUT,
+                       "method %s needs a prior, and none is installed: give --prior FILE",
                        run->method->name);
     bool on_device = run->job->cuda && run->device->kernels->net;
     run->together = on_device ? TOGETHER : 1;
@@ -87,8 +89,8 @@ static sc_status load_prior(sc_running *run)
     if (status != SC_OK)
         return status;
     if (run->score->modality[0] && strcmp(run->score->modality, "MR") != 0)
-        return sc_fail(SC_ERR_INPUT, "%s: modality: expected a prior for MR, found one for %s", path,
-                       run->score->modality);
+        return sc_fail(SC_ERR_INPUT, "%s: modality: expected a prior for MR, found one for %s",
+                       path, run->score->modality);
     return make_complex(run, path);
 }
 
@@ -97,12 +99,12 @@ static sc_status load_prior(sc_running *run)
 static sc_status turn_bart_maps(sc_array *maps, const int64_t d[SC_BART_DIMS])
 {
     if (d[0] != 1)
-        return sc_fail(SC_ERR_UNSUPPORTED, "maps: expected dimensions 1 ny nx coil, found %lld first",
-                       (long long)d[0]);
+        return sc_fail(SC_ERR_UNSUPPORTED,
+                       "maps: expected dimensions 1 ny nx coil, found %lld first", (long long)d[0]);
     int64_t ny = d[1], nx = d[2], planes = d[SC_BART_COIL] * d[SC_BART_MAPS];
     sc_array turned;
-    sc_status status = sc_array_create(&turned, SC_C32, 4,
-                                       (int64_t[]){d[SC_BART_MAPS], d[SC_BART_COIL], ny, nx});
+    sc_status status =
+        sc_array_create(&turned, SC_C32, 4, (int64_t[]){d[SC_BART_MAPS], d[SC_BART_COIL], ny, nx});
     if (status != SC_OK)
         return status;
     const sc_c32 *in = maps->data;

@@ -67,7 +67,8 @@ static sc_status time_steps(double *seconds, const sc_running *run, const sc_pro
 #pragma omp parallel num_threads(workers)
     {
         sc_estimate estimate = {0};
-        sc_status mine = sc_job_one(&estimate, run, run->method, &options, problem, run->score, 0, 0, NULL);
+        sc_status mine =
+            sc_job_one(&estimate, run, run->method, &options, problem, run->score, 0, 0, NULL);
         sc_estimate_free(&estimate);
 #pragma omp critical(sc_job_queue)
         if (mine != SC_OK) {
@@ -98,7 +99,8 @@ static sc_status measure_steps(measured *m, const sc_running *run, const sc_prob
         goto cleanup;
     }
     m->steps = sc_options_get(&run->options, name);
-    SC_TRY(time_steps(&warm, run, problem, m->workers, name, 1)); /* plans and caches are made here */
+    SC_TRY(
+        time_steps(&warm, run, problem, m->workers, name, 1)); /* plans and caches are made here */
     SC_TRY(time_steps(&few, run, problem, m->workers, name, FEW));
     SC_TRY(time_steps(&more, run, problem, m->workers, name, MORE));
     m->step = fmax(more - few, 0.05 * more) / (MORE - FEW);
@@ -179,16 +181,15 @@ static json_t *facts_of(const measured *m, const sc_running *run)
     if (run->method->plan)
         run->method->plan(&evaluations, &applications, &run->options);
     double samples = run->samples > 1 ? run->samples : 1;
-    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
-                     "method", run->method->name, "claim", run->method->claim, "operator",
-                     m->operator_text, "schedule", schedule, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
-                     "images", (json_int_t)run->planes, "samples", run->samples, "steps", m->steps,
-                     "score_evaluations_per_image", evaluations, "operator_applications_per_image",
-                     applications, "seconds_per_image",
-                     m->prepare + samples * (plane_seconds(m, m->steps) - m->prepare),
-                     "seconds", total_seconds(m, run, m->steps), "peak_memory_mib",
-                     (double)m->bytes / 1048576, "images_at_once", m->workers, "threads_per_image",
-                     m->threads);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
+        "method", run->method->name, "claim", run->method->claim, "operator", m->operator_text,
+        "schedule", schedule, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
+        "images", (json_int_t)run->planes, "samples", run->samples, "steps", m->steps,
+        "score_evaluations_per_image", evaluations, "operator_applications_per_image", applications,
+        "seconds_per_image", m->prepare + samples * (plane_seconds(m, m->steps) - m->prepare),
+        "seconds", total_seconds(m, run, m->steps), "peak_memory_mib", (double)m->bytes / 1048576,
+        "images_at_once", m->workers, "threads_per_image", m->threads);
 }
 
 static sc_status print(char **text, json_t *facts, bool json)
@@ -208,7 +209,8 @@ static sc_status print(char **text, json_t *facts, bool json)
         if (json_is_string(value))
             fprintf(out, "%s\n", json_string_value(value));
         else
-            fprintf(out, "%.4g%s%s\n", json_number_value(value), rows[i].unit[0] ? " " : "", rows[i].unit);
+            fprintf(out, "%.4g%s%s\n", json_number_value(value), rows[i].unit[0] ? " " : "",
+                    rows[i].unit);
     }
     if (json)
         fputc('\n', out);

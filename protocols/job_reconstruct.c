@@ -1,7 +1,7 @@
-/* All planes of a scan, several at a time. On the CPU the unit of parallel work is the plane, on one
- * thread; only a single plane has all threads for its kernels. Bytes do not depend on it. On a GPU
- * planes take turns, and what they ask of the prior is one batch (prior/gather.h); the last bits may
- * depend on the number of planes in it.
+/* All planes of a scan, several at a time. On the CPU the unit of parallel work is the plane, on
+ * one thread; only a single plane has all threads for its kernels. Bytes do not depend on it. On a
+ * GPU planes take turns, and what they ask of the prior is one batch (prior/gather.h); the last
+ * bits may depend on the number of planes in it.
  */
 #include "base/memory.h"
 #include "prior/gather.h"
@@ -23,7 +23,8 @@ sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_meth
 }
 
 /* NaN for all that samples would tell. */
-static sc_status place_unknown(sc_running *run, const sc_problem *problem, int64_t frame, int64_t slice)
+static sc_status place_unknown(sc_running *run, const sc_problem *problem, int64_t frame,
+                               int64_t slice)
 {
     sc_status status = SC_OK;
     sc_series *s = &run->series;
@@ -31,7 +32,8 @@ static sc_status place_unknown(sc_running *run, const sc_problem *problem, int64
     sc_array map = {0};
     const sc_array *maps[] = {&s->std, &s->p05, &s->p95};
     SC_TRY(sc_array_create(&map, SC_F32, 2, (int64_t[]){problem->ny, problem->nx}));
-    SC_TRY(sc_array_create(&nothing.mean, SC_C32, 3, (int64_t[]){problem->sets, problem->ny, problem->nx}));
+    SC_TRY(sc_array_create(&nothing.mean, SC_C32, 3,
+                           (int64_t[]){problem->sets, problem->ny, problem->nx}));
     for (int64_t i = 0; i < sc_array_count(&map); i++)
         ((float *)map.data)[i] = NAN;
     for (int64_t i = 0; i < sc_array_count(&nothing.mean); i++)
@@ -61,7 +63,8 @@ static sc_status place(sc_running *run, const sc_estimate *estimate, const sc_pr
     SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, -1));
     if (!s->std.data)
         goto cleanup;
-    if (!estimate->samples.data) { /* the classical result stands in: nothing is known of its error */
+    if (!estimate->samples
+             .data) { /* the classical result stands in: nothing is known of its error */
         status = place_unknown(run, problem, frame, slice);
         goto cleanup;
     }
@@ -112,7 +115,8 @@ static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_devi
     sc_job_plane *plane = &run->plane[index];
     sc_problem problem = {0};
     sc_estimate estimate = {0};
-    SC_TRY(sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
+    SC_TRY(
+        sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
     status = sc_job_one(&estimate, run, run->method, &run->options, &problem, score, frame, slice,
                         progress);
     if (status == SC_OK)
@@ -213,13 +217,16 @@ static void *work_in_turns(void *self)
     sc_running *run = m->run;
     sc_gather_enter(m->gather, m->index);
     for (int64_t i = m->index; i < run->planes && m->q->status == SC_OK; i += m->count)
-        finished(m->q, reconstruct_plane(run, i, run->device, sc_gather_score(m->gather, m->index),
-                                         m->inner), run->planes, run->job->progress);
+        finished(
+            m->q,
+            reconstruct_plane(run, i, run->device, sc_gather_score(m->gather, m->index), m->inner),
+            run->planes, run->job->progress);
     sc_gather_leave(m->gather, m->index);
     return NULL;
 }
 
-static sc_status reconstruct_in_turns(sc_running *run, queue *q, int count, const sc_progress *inner)
+static sc_status reconstruct_in_turns(sc_running *run, queue *q, int count,
+                                      const sc_progress *inner)
 {
     sc_status status = SC_OK;
     sc_gather *gather = NULL;
@@ -266,7 +273,9 @@ sc_status sc_job_reconstruct(sc_running *run)
 {
     queue q = {0};
     sc_progress quiet = {(void *)run->job->progress, NULL, cancelled};
-    const sc_progress *inner = !run->job->progress ? NULL : run->planes == 1 ? run->job->progress : &quiet;
+    const sc_progress *inner = !run->job->progress ? NULL
+                               : run->planes == 1  ? run->job->progress
+                                                   : &quiet;
     sc_array volume;
     sc_status status = sc_finish_volume(&volume, SC_F32, &run->scan, &run->calibration);
     if (status != SC_OK)

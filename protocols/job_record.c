@@ -84,9 +84,10 @@ cleanup:
     return status;
 }
 
-static const char *const fit_names[] = {
-    [SC_FIT_GOOD] = "good", [SC_FIT_TOO_CLOSE] = "too close", [SC_FIT_TOO_FAR] = "too far",
-    [SC_FIT_IMPLAUSIBLE] = "implausible"};
+static const char *const fit_names[] = {[SC_FIT_GOOD] = "good",
+                                        [SC_FIT_TOO_CLOSE] = "too close",
+                                        [SC_FIT_TOO_FAR] = "too far",
+                                        [SC_FIT_IMPLAUSIBLE] = "implausible"};
 
 /* The worst fit decides what is said of the whole; each plane's residual is listed. */
 static sc_status record_planes(sc_record *record, const sc_running *run)
@@ -110,8 +111,9 @@ static sc_status record_planes(sc_record *record, const sc_running *run)
         }
     }
     SC_TRY(sc_record_set_text(record, "residual.fit", fit_names[worst]));
-    SC_TRY(sc_record_set_text(record, "residual.meaning",
-                              "squared distance to the data over its expectation from the measured noise"));
+    SC_TRY(sc_record_set_text(
+        record, "residual.meaning",
+        "squared distance to the data over its expectation from the measured noise"));
     SC_TRY(sc_record_set_bool(record, "method.fell_back", fell_back));
     SC_TRY(sc_record_set_number(record, "cost.score_evaluations", evaluations));
     SC_TRY(sc_record_set_number(record, "cost.operator_applications", applications));

@@ -19,11 +19,11 @@ static const cyaml_strval_t format_names[] = {{"dicom", SC_FORMAT_DICOM},
                                               {"nifti", SC_FORMAT_NIFTI},
                                               {"png", SC_FORMAT_PNG}};
 
-static const cyaml_schema_value_t string = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
+static const cyaml_schema_value_t string = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 
 #define TEXT(key)                                                                                  \
-    CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, sc_protocol, key, 0, 4096)
+    CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, sc_protocol, key, 0,    \
+                           4096)
 
 static const cyaml_schema_field_t fields[] = {
     TEXT(name),
@@ -66,7 +66,8 @@ static void collect(cyaml_log_t level, void *self, const char *format, va_list a
     start += strspn(start, " ");
     size_t length = strcspn(start, "\n"), used = strlen(r->line);
     if (strncmp(start, "Backtrace", 9) != 0)
-        snprintf(r->line + used, sizeof r->line - used, "%s%.*s", used ? ", " : "", (int)length, start);
+        snprintf(r->line + used, sizeof r->line - used, "%s%.*s", used ? ", " : "", (int)length,
+                 start);
 }
 
 static void *allocate(void *ctx, void *pointer, size_t size)
@@ -120,7 +121,8 @@ cleanup:
     return status;
 }
 
-sc_status sc_protocol_parse(sc_protocol **protocol, const void *bytes, size_t size, const char *name)
+sc_status sc_protocol_parse(sc_protocol **protocol, const void *bytes, size_t size,
+                            const char *name)
 {
     *protocol = NULL;
     report r = {{0}};
@@ -166,8 +168,9 @@ sc_status sc_formats_parse(unsigned *formats, const char *list)
             if (strlen(format_names[i].str) == n && !strncmp(format_names[i].str, c, n))
                 break;
         if (i == CYAML_ARRAY_LEN(format_names))
-            return sc_fail(SC_ERR_USAGE, "unknown format '%.*s', expected dicom, npy, cfl, nifti or png",
-                           (int)n, c);
+            return sc_fail(SC_ERR_USAGE,
+                           "unknown format '%.*s', expected dicom, npy, cfl, nifti or png", (int)n,
+                           c);
         *formats |= (unsigned)format_names[i].val;
         c = end ? end + 1 : NULL;
     }

@@ -3,8 +3,8 @@
  * seed, and passes over a second document; here the parser's own events tell where each key and
  * value stands. What is known of keys and types comes from the schema.
  */
-#include "protocols/protocol_internal.h"
 #include "protocols/protocol.h"
+#include "protocols/protocol_internal.h"
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -53,8 +53,8 @@ static sc_status next(walk *w)
         return syntax(w);
     }
     if (w->event.type == YAML_ALIAS_EVENT)
-        return sc_fail(SC_ERR_FORMAT, "%s: line %d: expected a value, found the alias *%s",
-                       w->name, line_of(w), (const char *)w->event.data.alias.anchor);
+        return sc_fail(SC_ERR_FORMAT, "%s: line %d: expected a value, found the alias *%s", w->name,
+                       line_of(w), (const char *)w->event.data.alias.anchor);
     return SC_OK;
 }
 
@@ -125,8 +125,8 @@ static bool has_names(const cyaml_schema_value_t *value)
 /* "samples: expected a whole number, found 'many'" */
 static sc_status refuse(const walk *w, const cyaml_schema_field_t *field, int kind)
 {
-    static const char *const events[] = {[YAML_SEQUENCE_START_EVENT] = "a list",
-                                         [YAML_MAPPING_START_EVENT] = "keys with values"};
+    static const char *const events[] = {
+        [YAML_SEQUENCE_START_EVENT] = "a list", [YAML_MAPPING_START_EVENT] = "keys with values"};
     char names[256] = "", found[96];
     size_t used = 0;
     for (uint32_t i = 0; has_names(&field->value) && i < field->value.enumeration.count; i++)
@@ -142,8 +142,7 @@ static sc_status refuse(const walk *w, const cyaml_schema_field_t *field, int ki
 
 static sc_status check_scalar(const walk *w, const cyaml_schema_field_t *field, int kind)
 {
-    if (w->event.type != YAML_SCALAR_EVENT ||
-        (kinds[kind].good && !kinds[kind].good(scalar(w))) ||
+    if (w->event.type != YAML_SCALAR_EVENT || (kinds[kind].good && !kinds[kind].good(scalar(w))) ||
         (has_names(&field->value) && !is_named(&field->value, scalar(w))))
         return refuse(w, field, kind);
     return SC_OK;

@@ -156,7 +156,8 @@ static sc_status write_preview(const sc_series *series, sc_outdir *outdir)
 {
     sc_status status = SC_OK;
     int64_t images = series->frames * series->slices, n = series->ny * series->nx;
-    int shown = images < PREVIEW_TILES ? (int)images : PREVIEW_TILES, rows = series->std.data ? 2 : 1;
+    int shown = images < PREVIEW_TILES ? (int)images : PREVIEW_TILES,
+        rows = series->std.data ? 2 : 1;
     sc_tile tile[2 * PREVIEW_TILES] = {0};
     char title[PREVIEW_TILES][32];
     float *magnitude = NULL;
@@ -175,12 +176,18 @@ static sc_status write_preview(const sc_series *series, sc_outdir *outdir)
     for (int i = 0; i < shown; i++) {
         int64_t which = i * images / shown;
         snprintf(title[i], sizeof title[i], "image %lld", (long long)which + 1);
-        tile[i] = (sc_tile){.image = magnitude + which * n, .ny = series->ny, .nx = series->nx,
-                            .high = white, .title = title[i]};
+        tile[i] = (sc_tile){.image = magnitude + which * n,
+                            .ny = series->ny,
+                            .nx = series->nx,
+                            .high = white,
+                            .title = title[i]};
         if (rows == 2)
             tile[shown + i] = (sc_tile){.image = (const float *)series->std.data + which * n,
-                                        .ny = series->ny, .nx = series->nx, .high = widest,
-                                        .map = SC_COLOR_HEAT, .caption = "standard deviation"};
+                                        .ny = series->ny,
+                                        .nx = series->nx,
+                                        .high = widest,
+                                        .map = SC_COLOR_HEAT,
+                                        .caption = "standard deviation"};
     }
     SC_TRY(sc_figure_panel(path, tile, rows, shown, 0, NULL, rows == 2));
 cleanup:

@@ -1,9 +1,9 @@
 /* Protocol files: what is read, and that everything wrong gets one line with key and place. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "protocols/protocol.h"
 #include <string.h>
@@ -17,10 +17,11 @@ static void every_key_is_read(void **state)
 {
     (void)state;
     sc_protocol *p;
-    assert_int_equal(parse(&p, "name: brain\nmodality: MR\nmethod: pc\noptions: [steps=20, snr=0.1]\n"
-                               "prior: w.safetensors\ngeometry: g.json\nsamples: 4\nseed: 7\nmaps: 2\n"
-                               "virtual_coils: 8\ntime_budget_s: 2.5\nfallback: true\n"
-                               "formats: [dicom, png]\nseries_description: fast T1\n"),
+    assert_int_equal(parse(&p,
+                           "name: brain\nmodality: MR\nmethod: pc\noptions: [steps=20, snr=0.1]\n"
+                           "prior: w.safetensors\ngeometry: g.json\nsamples: 4\nseed: 7\nmaps: 2\n"
+                           "virtual_coils: 8\ntime_budget_s: 2.5\nfallback: true\n"
+                           "formats: [dicom, png]\nseries_description: fast T1\n"),
                      SC_OK);
     assert_string_equal(p->name, "brain");
     assert_string_equal(p->method, "pc");
@@ -52,8 +53,9 @@ static void a_bad_protocol_is_refused_with_its_key(void **state)
         {"name: [a, b]\n", "line 1: name: expected a text, found a list"},
         {"seed: 1\nname: [a\n", "line 2: name: "},
         {"name: a\n  method: b\n", "line 2: mapping values are not allowed"},
-        {"name: a\nseed: \"1\nmaps: 1\n", "line 4: found unexpected end of stream, while scanning a "
-                                          "quoted scalar from line 2"},
+        {"name: a\nseed: \"1\nmaps: 1\n",
+         "line 4: found unexpected end of stream, while scanning a "
+         "quoted scalar from line 2"},
         {"name: a\nseed: \xff\n", "line 2: "},
         {"name: a\nsamples: -2\n", "line 2: samples: expected 0 to 100000, found -2"},
         {"virtual_coils: 99999\n", "line 1: virtual_coils: "},
@@ -62,7 +64,8 @@ static void a_bad_protocol_is_refused_with_its_key(void **state)
         {"seed: 99999999999999999999\n", "line 1: seed: "},
         {"samples: 4294967296\n", "line 1: samples: "},
         {"name: a\nmodality: PET\n", "line 2: modality: expected MR, found 'PET'"},
-        {"options: [a=1,\n  fast]\n", "line 2: options: expected a list of KEY=VALUE, found 'fast'"},
+        {"options: [a=1,\n  fast]\n",
+         "line 2: options: expected a list of KEY=VALUE, found 'fast'"},
         {"options:\n  - a=1\n  - {b: 1}\n", "line 3: options: "},
         {"# a list\n- a\n", "line 2: expected lines of KEY: VALUE, found a list"},
         {"a text\n", "line 1: expected lines of KEY: VALUE, found a text"},
@@ -88,8 +91,10 @@ static void truth_is_yes_or_true(void **state)
     static const struct {
         const char *text;
         bool value;
-    } words[] = {{"fallback: true\n", true}, {"fallback: yes\n", true},
-                 {"fallback: false\n", false}, {"fallback: no\n", false}};
+    } words[] = {{"fallback: true\n", true},
+                 {"fallback: yes\n", true},
+                 {"fallback: false\n", false},
+                 {"fallback: no\n", false}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         sc_protocol *p;
         assert_int_equal(parse(&p, words[i].text), SC_OK);
