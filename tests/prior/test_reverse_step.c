@@ -102,6 +102,42 @@ static void predictors_keep_the_stationary_variance(void **state)
     }
 }
 
+/* The levels of VE are its std at i / (N - 1), so that steps between these times are the tables'. */
+static void steps_between_the_times_of_levels_are_those_of_the_tables(void **state)
+{
+    (void)state;
+    const int predictors[] = {SC_PREDICT_REVERSE, SC_PREDICT_ANCESTRAL};
+    const float x[1] = {3}, score[1] = {-2}, z[1] = {0.5f};
+    for (int i = 1; i < 1000; i += 37)
+        for (int p = 0; p < 2; p++) {
+            const double t[1] = {(i + 1e-4) / 999}; /* trunc must find level i */
+            const sc_reverse_step step = {&ve, 1000, 1, 1, t};
+            const sc_reverse_interval interval = {&ve, i / 999.0, (i - 1) / 999.0, 1};
+            float table, between, mean[2];
+            assert_int_equal(sc_reverse_predict(&table, &mean[0], predictors[p], &step, x, score, z,
+                                                false), SC_OK);
+            assert_int_equal(sc_reverse_predict_to(&between, &mean[1], predictors[p], &interval, x,
+                                                   score, z, false), SC_OK);
+            assert_close(between, table, 2e-6);
+            assert_close(mean[1], mean[0], 2e-6);
+        }
+}
+
+/* For data that are a point VP's ancestral step, however long, has the mean of the exact posterior. */
+static void ancestral_step_of_any_length_has_the_exact_mean(void **state)
+{
+    (void)state;
+    const sc_reverse_interval interval = {&vp, 0.7, 0.3, 1};
+    double a = sc_sde_mean(&vp, 0.7), std = sc_sde_std(&vp, 0.7), b = sc_sde_mean(&vp, 0.3);
+    double below = sc_sde_std(&vp, 0.3), ratio = a / b;
+    /* E[x(0.3) | x(0.7), x0 = 0] = ratio below^2 / std^2 x */
+    const float x[1] = {1}, score[1] = {(float)(-1 / (std * std))};
+    float next;
+    assert_int_equal(sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, score,
+                                           NULL, false), SC_OK);
+    assert_close(next, ratio * below * below / (std * std), 1e-5);
+}
+
 static void langevin_steps_follow_their_norms(void **state)
 {
     (void)state;
@@ -135,6 +171,9 @@ static void ancestral_is_refused_where_it_is_not_known(void **state)
                      SC_ERR_UNSUPPORTED);
     assert_int_equal(sc_reverse_predict(&next, NULL, SC_PREDICT_ANCESTRAL, &other, x, x, x, true),
                      SC_ERR_UNSUPPORTED);
+    const sc_reverse_interval interval = {&subvp, .5, .4, 1};
+    assert_int_equal(sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, x, x, false),
+                     SC_ERR_UNSUPPORTED);
 }
 
 int main(void)
@@ -145,6 +184,8 @@ int main(void)
         cmocka_unit_test(prior_density_is_that_of_a_gaussian),
         cmocka_unit_test(ancestral_step_is_exact_for_a_point),
         cmocka_unit_test(predictors_keep_the_stationary_variance),
+        cmocka_unit_test(steps_between_the_times_of_levels_are_those_of_the_tables),
+        cmocka_unit_test(ancestral_step_of_any_length_has_the_exact_mean),
         cmocka_unit_test(langevin_steps_follow_their_norms),
         cmocka_unit_test(ancestral_is_refused_where_it_is_not_known),
     };
