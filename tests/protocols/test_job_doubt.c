@@ -1,9 +1,9 @@
 /* A scan is doubted where k-space has no peak in its centre, along any axis, and only there. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "base/random.h"
 #include "protocols/job_internal.h"

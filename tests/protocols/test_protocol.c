@@ -1,9 +1,9 @@
 /* Protocol files: what is read, and that everything wrong gets one line with key and place. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "protocols/protocol.h"
 #include <string.h>
