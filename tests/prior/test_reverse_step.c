@@ -102,7 +102,8 @@ static void predictors_keep_the_stationary_variance(void **state)
     }
 }
 
-/* The levels of VE are its std at i / (N - 1), so that steps between these times are the tables'. */
+/* The levels of VE are its std at i / (N - 1), so that steps between these times are the tables'.
+ */
 static void steps_between_the_times_of_levels_are_those_of_the_tables(void **state)
 {
     (void)state;
@@ -114,16 +115,19 @@ static void steps_between_the_times_of_levels_are_those_of_the_tables(void **sta
             const sc_reverse_step step = {&ve, 1000, 1, 1, t};
             const sc_reverse_interval interval = {&ve, i / 999.0, (i - 1) / 999.0, 1};
             float table, between, mean[2];
-            assert_int_equal(sc_reverse_predict(&table, &mean[0], predictors[p], &step, x, score, z,
-                                                false), SC_OK);
+            assert_int_equal(
+                sc_reverse_predict(&table, &mean[0], predictors[p], &step, x, score, z, false),
+                SC_OK);
             assert_int_equal(sc_reverse_predict_to(&between, &mean[1], predictors[p], &interval, x,
-                                                   score, z, false), SC_OK);
+                                                   score, z, false),
+                             SC_OK);
             assert_close(between, table, 2e-6);
             assert_close(mean[1], mean[0], 2e-6);
         }
 }
 
-/* For data that are a point VP's ancestral step, however long, has the mean of the exact posterior. */
+/* For data that are a point VP's ancestral step, however long, has the mean of the exact posterior.
+ */
 static void ancestral_step_of_any_length_has_the_exact_mean(void **state)
 {
     (void)state;
@@ -133,8 +137,9 @@ static void ancestral_step_of_any_length_has_the_exact_mean(void **state)
     /* E[x(0.3) | x(0.7), x0 = 0] = ratio below^2 / std^2 x */
     const float x[1] = {1}, score[1] = {(float)(-1 / (std * std))};
     float next;
-    assert_int_equal(sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, score,
-                                           NULL, false), SC_OK);
+    assert_int_equal(
+        sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, score, NULL, false),
+        SC_OK);
     assert_close(next, ratio * below * below / (std * std), 1e-5);
 }
 
@@ -172,8 +177,9 @@ static void ancestral_is_refused_where_it_is_not_known(void **state)
     assert_int_equal(sc_reverse_predict(&next, NULL, SC_PREDICT_ANCESTRAL, &other, x, x, x, true),
                      SC_ERR_UNSUPPORTED);
     const sc_reverse_interval interval = {&subvp, .5, .4, 1};
-    assert_int_equal(sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, x, x, false),
-                     SC_ERR_UNSUPPORTED);
+    assert_int_equal(
+        sc_reverse_predict_to(&next, NULL, SC_PREDICT_ANCESTRAL, &interval, x, x, x, false),
+        SC_ERR_UNSUPPORTED);
 }
 
 int main(void)
