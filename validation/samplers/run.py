@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Which sampler and which schedule: diffusion methods on simulated scans of validation images.
 
-    run.py PROGRAM PRIOR OUT IMAGE... [--noise S...] [--matrix NYxNX] [--only WORD]
+    run.py PROGRAM PRIOR OUT IMAGE... [--noise S...] [--masks M...] [--matrix NYxNX] [--only WORD]
 
-Each image (one slice of a TIFF stack) is measured by eight coils with four kinds of masks and
+Each image (one slice of a TIFF stack) is measured by eight coils with several kinds of masks and
 each noise level (share of the 99.9th percentile), reconstructed with every row of TRIALS, and
 compared with the noiseless truth inside the head. Printed: PSNR per mask and over all, the
 residual relative to the noise, score evaluations, seconds, and where there are samples the RMS error
@@ -40,13 +40,19 @@ TRIALS = [
     ("dds", {"levels": 50}),
     ("dds", {"eta": 0.85}),
     ("diffpir", {}),
+    ("diffpir", {"levels": 20}),
     ("diffpir", {"zeta": 0.3}),
-    ("diffpir", {"samples": 8}),
+    ("diffpir", {"levels": 20, "samples": 8}),
+    ("diffpir", {"levels": 20, "samples": 8, "zeta": 0.3}),
     ("dps", {}),
-    ("dps", {"samples": 8}),
-    ("dps", {"step": "norm"}),
+    ("dps", {"levels": 50}),
+    ("dps", {"levels": 50, "zeta": 3}),
+    ("dps", {"levels": 50, "step": "norm"}),
+    ("dps", {"levels": 50, "samples": 4}),
     ("red-diff", {}),
-    ("red-diff", {"levels": 1000}),
+    ("red-diff", {"levels": 100}),
+    ("red-diff", {"power": -1}),
+    ("red-diff", {"power": 1}),
     ("red-diff", {"lambda": 0.25}),
     ("pc", {}),
     ("pc", {"data": "proximal"}),
@@ -91,7 +97,7 @@ def error_over_std(folder, truth):
 
 def simulate(given):
     scans = {}
-    for mask in MASKS:
+    for mask in given.masks:
         for noise in given.noise:
             for i, image in enumerate(given.images):
                 name = f"{given.out}/{mask.replace(':', '_')}_{noise}_{i}"
@@ -119,21 +125,22 @@ def main():
     parser.add_argument("out")
     parser.add_argument("images", nargs="+")
     parser.add_argument("--noise", nargs="+", type=float, default=[0.009])
+    parser.add_argument("--masks", nargs="+", default=MASKS)
     parser.add_argument("--matrix", default="192x160")
     parser.add_argument("--slice", default="1:2", help="A:B, which slice of the stack")
     parser.add_argument("--only", default="", help="rows whose name holds this word")
     given = parser.parse_args()
     os.makedirs(given.out, exist_ok=True)
     scans = simulate(given)
-    print("| method | " + " | ".join(MASKS) + " | mean | residual | evaluations | s | error / std |")
-    print("| --- |" + " --- |" * (len(MASKS) + 6))
+    print("| method | " + " | ".join(given.masks) + " | mean | residual | evaluations | s | error / std |")
+    print("| --- |" + " --- |" * (len(given.masks) + 6))
     for method, options in TRIALS:
         name = " ".join([method] + [f"{key}={value}" for key, value in options.items()])
         if given.only not in name:
             continue
         rows = {mask: [trial(given, s, method, options) for s in names] for mask, names in scans.items()}
         every = [row for found in rows.values() for row in found]
-        print(f"| {name} | " + " | ".join("%.2f" % mean([r[0] for r in rows[m]]) for m in MASKS) +
+        print(f"| {name} | " + " | ".join("%.2f" % mean([r[0] for r in rows[m]]) for m in given.masks) +
               " | %.2f | %.2f | %.0f | %.1f | %s |" % (*(mean([r[k] for r in every]) for k in range(4)),
                                                         spread(every)), flush=True)
 
