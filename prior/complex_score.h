@@ -1,6 +1,6 @@
 /* A prior of one channel as a prior of complex images: its denoiser on the real and on the
- * imaginary part, each as if it were an image of its own (score-MRI: Chung and Ye 2022, "Score-based
- * diffusion models for accelerated MRI", Medical Image Analysis 80).
+ * imaginary part, each as if it were an image of its own (score-MRI: Chung and Ye 2022,
+ * "Score-based diffusion models for accelerated MRI", Medical Image Analysis 80).
  *
  * A heuristic: such a prior was trained on magnitudes, which have no phase and are not negative; it
  * takes the parts for independent. Its score is exact for images whose parts are.

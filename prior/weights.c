@@ -71,8 +71,8 @@ static sc_status check_number(const char *name, double found, double expected)
 {
     if (fabs(found - expected) <= 1e-6 * expected) /* either may have passed through float32 */
         return SC_OK;
-    return sc_fail(SC_ERR_FORMAT, "sde: %s: expected %g, as in the network's configuration, found %g",
-                   name, expected, found);
+    return sc_fail(SC_ERR_FORMAT, "sde: %s: expected %g, as in the network's configuration, "
+                   "found %g", name, expected, found);
 }
 
 /* A published network computes with its configuration's SDE: the record must say the same. One with
@@ -82,7 +82,8 @@ static sc_status check_sde(const sc_sde *sde, const sc_network_config *network)
     sc_status status = SC_OK;
     sc_sde_kind expected = network->precondition_edm ? SC_SDE_VE : network->sde.kind;
     if (sde->kind != expected)
-        return sc_fail(SC_ERR_FORMAT, "sde: kind: expected %s, %s, found %s", sde_kinds[expected].name,
+        return sc_fail(SC_ERR_FORMAT, "sde: kind: expected %s, %s, found %s",
+                       sde_kinds[expected].name,
                        network->precondition_edm ? "as the network has EDM's preconditioning"
                                                  : "as in the network's configuration",
                        sde_kinds[sde->kind].name);

@@ -1,4 +1,4 @@
-/* Callers that share a score: one batch a round, whatever the threads' speed, and the same results. */
+/* Callers that share a score: one batch a round, whatever the threads' speed; the same results. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

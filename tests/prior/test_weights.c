@@ -294,7 +294,8 @@ static void the_shipped_prior_loads(void **state)
 {
     (void)state;
     sc_weights w;
-    assert_int_equal(sc_weights_read(&w, SC_SOURCE_DIR "/prior/weights/brain-mr.safetensors"), SC_OK);
+    assert_int_equal(sc_weights_read(&w, SC_SOURCE_DIR "/prior/weights/brain-mr.safetensors"),
+                     SC_OK);
     sc_weights_free(&w);
 }
 

@@ -65,7 +65,8 @@ static void import_prior(const char *prior, const char *centred)
     assert_int_equal(sc_safetensors_write(checkpoint, tensor, count, NULL, 0), SC_OK);
     sc_import_options how = {.checkpoint = checkpoint, .config = config_path, .modality = "MR"};
     assert_int_equal(sc_import_read(&weights, &how), SC_OK);
-    assert_int_equal(sc_weights_write(prior, weights.network, weights.theta, &weights.record), SC_OK);
+    assert_int_equal(sc_weights_write(prior, weights.network, weights.theta, &weights.record),
+                     SC_OK);
     sc_weights_free(&weights);
     sc_network_free(network);
     sc_free(tensor);
@@ -86,7 +87,8 @@ static int make_scan(void **state)
     assert_int_equal(sc_array_create(&image.data, SC_C32, 3, (int64_t[]){1, NY, NX}), SC_OK);
     for (int y = 5; y < 20; y++)
         for (int x = 4; x < 17; x++)
-            ((sc_c32 *)image.data.data)[y * NX + x] = (float)(1 + (x > 9)) * (0.8f + 0.6f * _Complex_I);
+            ((sc_c32 *)image.data.data)[y * NX + x] =
+                (float)(1 + (x > 9)) * (0.8f + 0.6f * _Complex_I);
     o.coils = 3, o.mask = "lines:2:12", o.noise_samples = 64;
     assert_int_equal(sc_device_create_cpu(&device, 1), SC_OK);
     assert_int_equal(sc_simulate(&scan, NULL, &image, &o, device), SC_OK);

@@ -147,7 +147,8 @@ static void compare(int together, int samples, int expected_largest)
     assert_true(alone > 0);
     reconstruct(&b[0], &b[1], together, samples);
     if (largest != expected_largest * images)
-        fail_msg("%d together: a batch of %d, expected %d", together, largest, expected_largest * images);
+        fail_msg("%d together: a batch of %d, expected %d", together, largest,
+                 expected_largest * images);
     assert_true(refuse_above || calls < alone);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(sc_array_bytes(&a[i]), sc_array_bytes(&b[i]));
