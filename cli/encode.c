@@ -43,11 +43,21 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     }
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case 'o': a->output = text; return 0;
-    case KEY_PRIOR: a->prior.path = text; return 0;
-    case KEY_MATRIX: a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096); return 0;
-    case KEY_DEVICE: sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision); return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case 'o':
+        a->output = text;
+        return 0;
+    case KEY_PRIOR:
+        a->prior.path = text;
+        return 0;
+    case KEY_MATRIX:
+        a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096);
+        return 0;
+    case KEY_DEVICE:
+        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
+        return 0;
     case ARGP_KEY_ARG:
         if (a->paths == PATHS_MAX)
             argp_error(state, "more than %d images: name their folder", PATHS_MAX);
@@ -57,7 +67,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!a->prior.path || !a->output || !a->paths)
             argp_error(state, "--prior FILE, -o FILE and IMAGES are needed");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -104,12 +115,13 @@ static sc_status encode_all(const arguments *a, sc_flow *flow, sc_cli_images *se
             SC_TRY(sc_alloc((void **)z, size * (size_t)set->count, sizeof **z, "latents"));
         }
         if (image.h != flow->h || image.w != flow->w)
-            SC_TRY(sc_fail(SC_ERR_INPUT, "%s is %d x %d, the images before it %d x %d: expected "
-                           "one size", image.name, image.h, image.w, flow->h, flow->w));
+            SC_TRY(sc_fail(SC_ERR_INPUT,
+                           "%s is %d x %d, the images before it %d x %d: expected "
+                           "one size",
+                           image.name, image.h, image.w, flow->h, flow->w));
         float *latent = *z + (size_t)part.index * size;
         SC_TRY(sc_context(sc_flow_encode(flow, latent, image.x, &count), "%s", image.name));
-        report(a, rows, image.name,
-               relative_size(latent, (int64_t)size, &set->score->sde), count);
+        report(a, rows, image.name, relative_size(latent, (int64_t)size, &set->score->sde), count);
         sc_free(image.x);
         image.x = NULL;
     }
@@ -154,18 +166,21 @@ int sc_command_encode(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .options = all_options, .parser = parse, .children = children,
+        .options = all_options,
+        .parser = parse,
+        .children = children,
         .args_doc = "--prior FILE IMAGES... -o FILE",
-        .doc = "Carry images along a prior's probability flow to their latents: noise, if the prior "
-               "knows such images. IMAGES are files or folders of TIFF, NIfTI, .npy or DICOM, read "
-               "and scaled as train does, all of one size.\v"
-               "Example:\n  scorecon encode --prior brain-mr.safetensors slices.npy -o latents.npy\n\n"
-               "and back, or from one to the next in 7 images between:\n\n"
-               "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --sampler ode "
-               "--end 1e-5 --denoise no -o images.npy\n"
-               "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --between 7 "
-               "-o film.png\n\n"
-               "Relative size: of the latent, over that of noise; 1 where the prior fits."};
+        .doc =
+            "Carry images along a prior's probability flow to their latents: noise, if the prior "
+            "knows such images. IMAGES are files or folders of TIFF, NIfTI, .npy or DICOM, read "
+            "and scaled as train does, all of one size.\v"
+            "Example:\n  scorecon encode --prior brain-mr.safetensors slices.npy -o latents.npy\n\n"
+            "and back, or from one to the next in 7 images between:\n\n"
+            "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --sampler ode "
+            "--end 1e-5 --denoise no -o images.npy\n"
+            "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --between 7 "
+            "-o film.png\n\n"
+            "Relative size: of the latent, over that of noise; 1 where the prior fits."};
     static arguments a;
     a = (arguments){.matrix = 4096, .options = sc_options_default(sc_flow_options)};
     memcpy(all_options, own_options, sizeof own_options);

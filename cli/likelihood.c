@@ -1,8 +1,8 @@
 /* scorecon likelihood: how likely images are under a prior. */
-#include "cli/prior_images.h"
+#include "prior/likelihood.h"
 #include "base/memory.h"
 #include "cli/command.h"
-#include "prior/likelihood.h"
+#include "cli/prior_images.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,8 +27,10 @@ static const struct argp_option own_options[] = {
     {"seed", KEY_SEED, "K", 0,
      "seed of the random vectors (default 1); those of an image depend on seed and image only", 1},
     {"offset", KEY_OFFSET, "B", 0,
-     "added to bits per dimension (default: 8 for a prior of values from 0 to 1, 7 for complex ones "
-     "and -1 to 1: an image in 256 steps)", 1},
+     "added to bits per dimension (default: 8 for a prior of values from 0 to 1, 7 for complex "
+     "ones "
+     "and -1 to 1: an image in 256 steps)",
+     1},
     {"matrix", KEY_MATRIX, "N", 0, "images with more rows are reduced to N", 1},
     {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
      1},
@@ -48,14 +50,24 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     }
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case KEY_PRIOR: a->prior.path = text; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case KEY_PRIOR:
+        a->prior.path = text;
+        return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
-    case KEY_OFFSET: a->offset = sc_cli_number(state, "--offset", text, -100, 100); return 0;
-    case KEY_MATRIX: a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096); return 0;
-    case KEY_DEVICE: sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision); return 0;
+    case KEY_OFFSET:
+        a->offset = sc_cli_number(state, "--offset", text, -100, 100);
+        return 0;
+    case KEY_MATRIX:
+        a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096);
+        return 0;
+    case KEY_DEVICE:
+        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
+        return 0;
     case ARGP_KEY_ARG:
         if (a->paths == PATHS_MAX)
             argp_error(state, "more than %d images: name their folder", PATHS_MAX);
@@ -65,7 +77,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!a->prior.path || !a->paths)
             argp_error(state, "--prior FILE and IMAGES are needed");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -74,11 +87,11 @@ static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(
 static void report_json(json_t *rows, const char *name, const sc_likelihood *found)
 {
     json_array_append_new(
-        rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "image", name, "bits_per_dimension",
-                        number(found->bits), "standard_error", number(found->bits_error),
-                        "log_density", number(found->log_density), "log_density_standard_error",
-                        number(found->error), "probes", found->probes, "evaluations",
-                        found->evaluations));
+        rows,
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "image", name, "bits_per_dimension",
+                  number(found->bits), "standard_error", number(found->bits_error), "log_density",
+                  number(found->log_density), "log_density_standard_error", number(found->error),
+                  "probes", found->probes, "evaluations", found->evaluations));
 }
 
 static void report_row(const char *name, const sc_likelihood *found)
@@ -109,7 +122,8 @@ static sc_status find_all(const arguments *a, const sc_score *score, sc_cli_imag
         SC_TRY(sc_cli_images_get(&image, set, part.index));
         SC_TRY(sc_context(sc_likelihood_find(&found, NULL, score, image.x, image.h, image.w,
                                              &a->options, offset, (sc_key){a->seed, image.key, 0},
-                                             &progress), "%s", image.name));
+                                             &progress),
+                          "%s", image.name));
         if (a->cli.json)
             report_json(rows, image.name, &found);
         else
@@ -137,9 +151,9 @@ static sc_status likelihood(const arguments *a)
     double offset = isnan(a->offset) ? sc_likelihood_offset(score) : a->offset;
     SC_TRY(find_all(a, score, &set, offset, rows));
     if (a->cli.json) {
-        json_t *all = json_pack("{s:s, s:s, s:f, s:I, s:O}", "prior", a->prior.path, "prior_sha256",
-                                score->hash, "offset", offset, "seed", (json_int_t)a->seed,
-                                "images", rows);
+        json_t *all =
+            json_pack("{s:s, s:s, s:f, s:I, s:O}", "prior", a->prior.path, "prior_sha256",
+                      score->hash, "offset", offset, "seed", (json_int_t)a->seed, "images", rows);
         json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
         putchar('\n');
         json_decref(all);
@@ -156,19 +170,24 @@ int sc_command_likelihood(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .options = all_options, .parser = parse, .children = children,
+        .options = all_options,
+        .parser = parse,
+        .children = children,
         .args_doc = "--prior FILE IMAGES...",
-        .doc = "How likely images are under a prior: the exact density of the probability flow "
-               "(Song et al. 2021), its divergence estimated by random vectors. IMAGES are files or "
-               "folders of TIFF, NIfTI, .npy or DICOM, read and scaled as train does; one row a "
-               "slice.\v"
-               "Example:\n  scorecon likelihood --prior brain-mr.safetensors slices.npy\n\n"
-               "Bits per dimension: -log2 p(x) over the numbers of the image, plus the offset; a "
-               "complex image has two numbers a pixel. Less is likelier. Densities depend on the "
-               "noise that an image holds: compare images of one kind. An evaluation is one forward "
-               "and one backward pass; --probes 1 is fastest, and has no standard error."};
+        .doc =
+            "How likely images are under a prior: the exact density of the probability flow "
+            "(Song et al. 2021), its divergence estimated by random vectors. IMAGES are files or "
+            "folders of TIFF, NIfTI, .npy or DICOM, read and scaled as train does; one row a "
+            "slice.\v"
+            "Example:\n  scorecon likelihood --prior brain-mr.safetensors slices.npy\n\n"
+            "Bits per dimension: -log2 p(x) over the numbers of the image, plus the offset; a "
+            "complex image has two numbers a pixel. Less is likelier. Densities depend on the "
+            "noise that an image holds: compare images of one kind. An evaluation is one forward "
+            "and one backward pass; --probes 1 is fastest, and has no standard error."};
     static arguments a;
-    a = (arguments){.seed = 1, .offset = NAN, .matrix = 4096,
+    a = (arguments){.seed = 1,
+                    .offset = NAN,
+                    .matrix = 4096,
                     .options = sc_options_default(sc_likelihood_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_likelihood_options,

@@ -136,9 +136,11 @@ sc_status sc_cli_stack_read(float **x, int *n, int *h, int *w, int channels, con
                        channels > 2 ? ", channel" : "", channels, channels == 1 ? "" : "s"));
     const int64_t *side = dim + planes - 2, count = planes == 3 ? dim[0] : 1;
     if (count > INT32_MAX || side[0] > SIDE_MAX || side[1] > SIDE_MAX)
-        SC_TRY(sc_fail(SC_ERR_INPUT, "%s: expected images of at most %d x %d, found %lld of "
-                       "%lld x %lld", path, SIDE_MAX, SIDE_MAX, (long long)count,
-                       (long long)side[0], (long long)side[1]));
+        SC_TRY(sc_fail(SC_ERR_INPUT,
+                       "%s: expected images of at most %d x %d, found %lld of "
+                       "%lld x %lld",
+                       path, SIDE_MAX, SIDE_MAX, (long long)count, (long long)side[0],
+                       (long long)side[1]));
     *n = (int)count;
     *h = (int)side[0];
     *w = (int)side[1];

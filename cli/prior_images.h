@@ -44,7 +44,8 @@ sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, char *co
 sc_status sc_cli_images_get(sc_cli_image *image, sc_cli_images *set, int index);
 void sc_cli_images_free(sc_cli_images *set);
 
-/* x (n, h, w, channels): a .npy (n, y, x), complex for two channels; (n, y, x, channel) for more. */
+/* x (n, h, w, channels): a .npy (n, y, x), complex for two channels; (n, y, x, channel) for more.
+ */
 sc_status sc_cli_stack_write(const char *path, float *x, int n, int h, int w, int channels);
 
 /* The same read back, or one image (y, x), for a prior of `channels`. *x is to be freed. */

@@ -1,10 +1,10 @@
 /* scorecon sample: images drawn from a prior alone, or decoded from latents. */
-#include "cli/prior_images.h"
+#include "prior/sample.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "cli/prior_images.h"
 #include "io/png.h"
 #include "prior/flow.h"
-#include "prior/sample.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,13 +23,23 @@ typedef struct {
     sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_SIZE, KEY_SEED, KEY_PNG, KEY_DEVICE, KEY_LATENTS, KEY_BETWEEN,
-       KEY_TABLE = 0x3000 };
+enum {
+    KEY_PRIOR = 0x2000,
+    KEY_SIZE,
+    KEY_SEED,
+    KEY_PNG,
+    KEY_DEVICE,
+    KEY_LATENTS,
+    KEY_BETWEEN,
+    KEY_TABLE = 0x3000
+};
 
 static const struct argp_option own_options[] = {
     {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
-    {"output", 'o', "FILE", 0, "what to write: .npy (sample, y, x), complex for a complex prior; "
-     ".png: magnitudes in a grid", 1},
+    {"output", 'o', "FILE", 0,
+     "what to write: .npy (sample, y, x), complex for a complex prior; "
+     ".png: magnitudes in a grid",
+     1},
     {"png", KEY_PNG, "FILE", 0, "the grid of magnitudes, beside a .npy", 1},
     {"count", 'n', "N", 0, "number of images (default 4)", 1},
     {"size", KEY_SIZE, "HxW", 0, "their size (default 128x128)", 1},
@@ -66,17 +76,33 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     }
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
-    case 'o': a->output = text; return 0;
-    case 'n': a->count = (int)sc_cli_integer(state, "-n", text, 1, 10000); return 0;
-    case KEY_PRIOR: a->prior.path = text; return 0;
-    case KEY_LATENTS: a->latents = text; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->cli;
+        return 0;
+    case 'o':
+        a->output = text;
+        return 0;
+    case 'n':
+        a->count = (int)sc_cli_integer(state, "-n", text, 1, 10000);
+        return 0;
+    case KEY_PRIOR:
+        a->prior.path = text;
+        return 0;
+    case KEY_LATENTS:
+        a->latents = text;
+        return 0;
     case KEY_BETWEEN:
         a->between = (int)sc_cli_integer(state, "--between", text, 1, 1000);
         return 0;
-    case KEY_SIZE: parse_size(a, text, state); return 0;
-    case KEY_PNG: a->png = text; return 0;
-    case KEY_DEVICE: sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision); return 0;
+    case KEY_SIZE:
+        parse_size(a, text, state);
+        return 0;
+    case KEY_PNG:
+        a->png = text;
+        return 0;
+    case KEY_DEVICE:
+        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
+        return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
@@ -86,7 +112,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (a->latents && (a->count || a->height))
             argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -214,11 +241,16 @@ static sc_status draw_images(sampling *s, const arguments *a, const sc_score *sc
     for (; part.index < part.count; part.index++) {
         int first = part.index * most, left = s->count - first;
         size_t at = (size_t)first * size;
-        given_noise given = {s->latents ? s->latents + at : NULL, sc_flow_latent_std(&score->sde),
+        given_noise given = {s->latents ? s->latents + at : NULL,
+                             sc_flow_latent_std(&score->sde),
                              {a->seed, 0, (uint32_t)first}};
         const sc_sample_noise noise = {&given, draw_given};
-        const sc_sample_job job = {.score = score, .n = left < most ? left : most, .h = s->h,
-                                   .w = s->w, .key = given.key, .progress = &progress,
+        const sc_sample_job job = {.score = score,
+                                   .n = left < most ? left : most,
+                                   .h = s->h,
+                                   .w = s->w,
+                                   .key = given.key,
+                                   .progress = &progress,
                                    .noise = s->latents ? &noise : NULL,
                                    .evaluations = &s->evaluations};
         SC_TRY(sc_prior_draw(s->x + at, &job, &a->options));
@@ -230,9 +262,9 @@ cleanup:
 static void report(const sampling *s, const arguments *a)
 {
     if (a->cli.json) {
-        json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:I}", "output", a->output, "images", s->count,
-                                "rows", s->h, "columns", s->w, "evaluations",
-                                (json_int_t)s->evaluations);
+        json_t *all =
+            json_pack("{s:s, s:i, s:i, s:i, s:I}", "output", a->output, "images", s->count, "rows",
+                      s->h, "columns", s->w, "evaluations", (json_int_t)s->evaluations);
         json_dumpf(all, stdout, JSON_INDENT(1));
         putchar('\n');
         json_decref(all);
@@ -273,14 +305,17 @@ int sc_command_sample(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .options = all_options, .parser = parse, .children = children,
+        .options = all_options,
+        .parser = parse,
+        .children = children,
         .args_doc = "--prior FILE -o FILE",
-        .doc = "Draw images from a prior alone: what it has learned, to look at.\v"
-               "Example:\n  scorecon sample --prior brain-mr.safetensors -n 4 --size 128x128 "
-               "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
-               "reverse-diffusion --corrector langevin --steps 1000\n\nA film from one image to the "
-               "next:\n\n  scorecon sample --prior brain-mr.safetensors -n 2 --between 7 -o "
-               "film.png"};
+        .doc =
+            "Draw images from a prior alone: what it has learned, to look at.\v"
+            "Example:\n  scorecon sample --prior brain-mr.safetensors -n 4 --size 128x128 "
+            "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
+            "reverse-diffusion --corrector langevin --steps 1000\n\nA film from one image to the "
+            "next:\n\n  scorecon sample --prior brain-mr.safetensors -n 2 --between 7 -o "
+            "film.png"};
     arguments a = {.seed = 1, .options = sc_options_default(sc_sample_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_sample_options,

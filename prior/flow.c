@@ -14,8 +14,12 @@ typedef struct {
 
 sc_flow sc_flow_create(const sc_score *score, int h, int w)
 {
-    return (sc_flow){.score = score, .h = h, .w = w, .rtol = SC_FLOW_TOLERANCE,
-                     .atol = SC_FLOW_TOLERANCE, .time_min = SC_FLOW_TIME_MIN};
+    return (sc_flow){.score = score,
+                     .h = h,
+                     .w = w,
+                     .rtol = SC_FLOW_TOLERANCE,
+                     .atol = SC_FLOW_TOLERANCE,
+                     .time_min = SC_FLOW_TIME_MIN};
 }
 
 const sc_option sc_flow_options[] = {
@@ -33,7 +37,8 @@ void sc_flow_set(sc_flow *flow, const sc_options *options)
     flow->time_min = sc_options_get(options, "start");
 }
 
-/* sum of e (J_D^T e - e): the difference first, since J_D is nearly 1 where there is little noise */
+/* sum of e (J_D^T e - e): the difference first, since J_D is nearly 1 where there is little noise
+ */
 static double probe_change(const path *p)
 {
     double sum = 0;
@@ -91,8 +96,12 @@ static sc_status carry(path *p, float *end, double *integral, const float *start
     const sc_flow *flow = p->flow;
     p->n = (int64_t)flow->h * flow->w * flow->score->channels;
     p->reached = p->from;
-    const sc_ode ode = {.self = p, .slope = slope, .accepted = accepted,
-                        .n = p->n + (p->probe ? 1 : 0), .rtol = flow->rtol, .atol = flow->atol};
+    const sc_ode ode = {.self = p,
+                        .slope = slope,
+                        .accepted = accepted,
+                        .n = p->n + (p->probe ? 1 : 0),
+                        .rtol = flow->rtol,
+                        .atol = flow->atol};
     SC_TRY(SC_ALLOC(&y, ode.n, "probability flow"));
     SC_TRY(SC_ALLOC(&p->u, p->n, "probability flow"));
     SC_TRY(SC_ALLOC(&p->d, p->n, "probability flow"));
@@ -105,8 +114,8 @@ static sc_status carry(path *p, float *end, double *integral, const float *start
         end[i] = (float)y[i];
     if (p->probe)
         *integral = y[p->n];
-    SC_TRY(sc_progress_step(flow->progress, p->phase, fabs(p->to - p->from),
-                            fabs(p->to - p->from)));
+    SC_TRY(
+        sc_progress_step(flow->progress, p->phase, fabs(p->to - p->from), fabs(p->to - p->from)));
 cleanup:
     sc_free(y);
     sc_free(p->u);
@@ -134,10 +143,7 @@ sc_status sc_flow_encode_traced(const sc_flow *flow, float *latent, double *gain
     return carry(&p, latent, gain, x, count);
 }
 
-double sc_flow_latent_std(const sc_sde *sde)
-{
-    return sde->kind == SC_SDE_VE ? sde->sigma_max : 1;
-}
+double sc_flow_latent_std(const sc_sde *sde) { return sde->kind == SC_SDE_VE ? sde->sigma_max : 1; }
 
 void sc_flow_draw(float *latent, const sc_sde *sde, int64_t n, sc_key key)
 {

@@ -45,7 +45,8 @@ sc_status sc_flow_encode(const sc_flow *flow, float *latent, const float *x, sc_
 sc_status sc_flow_decode(const sc_flow *flow, float *x, const float *latent, sc_ode_count *count);
 
 /* The same with *gain = log p(x) - log p(latent) as `probe` (h, w, channels) estimates it; an
- * evaluation takes a forward and a backward pass. SC_ERR_UNSUPPORTED: the score has no derivative. */
+ * evaluation takes a forward and a backward pass. SC_ERR_UNSUPPORTED: the score has no derivative.
+ */
 sc_status sc_flow_encode_traced(const sc_flow *flow, float *latent, double *gain, const float *x,
                                 const float *probe, sc_ode_count *count);
 

@@ -18,8 +18,8 @@
 #include "prior/flow.h"
 
 typedef struct {
-    double log_density, error;     /* nats; error: standard error, NAN with one probe */
-    double bits, bits_error;       /* per dimension */
+    double log_density, error;      /* nats; error: standard error, NAN with one probe */
+    double bits, bits_error;        /* per dimension */
     int probes, evaluations, steps; /* in all probes together */
 } sc_likelihood;
 

@@ -40,8 +40,8 @@ static double project(double *p, const mixture *mix, int k, const float *x, doub
     return log_density;
 }
 
-/* out += factor U diag(f) p with f = c / (c + sigma^2), the share that is signal, or 1 / (c + sigma^2):
- * back from the coordinates along the eigenvectors. */
+/* out += factor U diag(f) p with f = c / (c + sigma^2), the share that is signal, or
+ * 1 / (c + sigma^2): back from the coordinates along the eigenvectors. */
 static void add_back(double *out, const mixture *mix, int k, const double *p, double factor,
                      double sigma, bool signal)
 {

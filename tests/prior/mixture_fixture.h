@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 enum { MIX_K = 3, MIX_H = 2, MIX_W = 2, MIX_CHANNELS = 2, MIX_D = MIX_H * MIX_W * MIX_CHANNELS };
@@ -18,8 +19,8 @@ typedef struct {
     double weight[MIX_K], mean[MIX_K][MIX_D], covariance[MIX_K][MIX_D][MIX_D];
 } mixture;
 
-static const sc_sde every_sde[] = {{SC_SDE_VE, 0.01, 50, 0, 0}, {SC_SDE_VP, 0, 0, 0.1, 20},
-                                   {SC_SDE_SUBVP, 0, 0, 0.1, 20}};
+static const sc_sde every_sde[] = {
+    {SC_SDE_VE, 0.01, 50, 0, 0}, {SC_SDE_VP, 0, 0, 0.1, 20}, {SC_SDE_SUBVP, 0, 0, 0.1, 20}};
 static const char *const sde_name[] = {"VE", "VP", "sub-VP"};
 enum { SDES = 3 };
 
@@ -36,8 +37,7 @@ static inline mixture mixture_example(void)
             for (int j = 0; j < MIX_D; j++) {
                 mix.covariance[k][i][j] = i == j ? 0.05 : 0;
                 for (int l = 0; l < MIX_D; l++)
-                    mix.covariance[k][i][j] +=
-                        0.05 * b[i * MIX_D + l] * b[j * MIX_D + l] / MIX_D;
+                    mix.covariance[k][i][j] += 0.05 * b[i * MIX_D + l] * b[j * MIX_D + l] / MIX_D;
             }
         }
     }
@@ -48,7 +48,8 @@ static inline sc_score *mixture_score(const mixture *mix, const sc_sde *sde)
 {
     sc_score *score;
     assert_int_equal(sc_score_mixture(&score, MIX_CHANNELS, MIX_K, MIX_D, mix->weight,
-                                      &mix->mean[0][0], &mix->covariance[0][0][0]), SC_OK);
+                                      &mix->mean[0][0], &mix->covariance[0][0][0]),
+                     SC_OK);
     score->sde = *sde;
     return score;
 }

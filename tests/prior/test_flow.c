@@ -1,11 +1,11 @@
 /* The probability flow: to the latent and back, arcs between latents, and the published code's
  * numbers. */
-#include "tests/prior/mixture_fixture.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "prior/flow.h"
 #include "prior/import.h"
 #include "prior/safetensors.h"
+#include "tests/prior/mixture_fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -63,7 +63,8 @@ static void a_gaussian_is_stretched(void **state)
     }
 }
 
-/* Latents of many draws decode to the mixture: shares of its modes, each within 4 standard errors. */
+/* Latents of many draws decode to the mixture: shares of its modes, each within 4 standard errors.
+ */
 static void latents_decode_to_the_prior(void **state)
 {
     (void)state;
@@ -188,9 +189,9 @@ static sc_status load_reference(sc_score **score)
     int descriptor = mkstemp(path);
     sc_weights weights = {0};
     assert_true(descriptor >= 0 && close(descriptor) == 0);
-    SC_TRY(sc_import_read(&weights,
-                          &(sc_import_options){.checkpoint = FOLDER "ddpmpp_vp.safetensors",
-                                               .config = FOLDER "ddpmpp_vp.config.json"}));
+    SC_TRY(
+        sc_import_read(&weights, &(sc_import_options){.checkpoint = FOLDER "ddpmpp_vp.safetensors",
+                                                      .config = FOLDER "ddpmpp_vp.config.json"}));
     SC_TRY(sc_weights_write(path, weights.network, weights.theta, &weights.record));
     SC_TRY(sc_score_load(score, path, 1));
 cleanup:
@@ -227,7 +228,8 @@ static void check_likelihood(const sc_score *score, const sc_safetensors *file, 
         double gain;
         sc_ode_count count;
         int at = k * P_SIZE;
-        assert_int_equal(sc_flow_encode_traced(&flow, z + at, &gain, x + at, e + at, &count), SC_OK);
+        assert_int_equal(sc_flow_encode_traced(&flow, z + at, &gain, x + at, e + at, &count),
+                         SC_OK);
         double logp = gain + sc_sde_prior_log_density(&score->sde, z + at, P_SIZE);
         double bits = 7 - logp / P_SIZE / log(2), off = distance(z + at, theirs + at, P_SIZE);
         print_message("%s: %.5f bits, expected %.5f; latent within %.1e, %d evaluations\n", of,

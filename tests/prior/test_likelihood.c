@@ -1,6 +1,6 @@
 /* Likelihoods against a mixture's, which are known, and against the published code's. */
-#include "tests/prior/mixture_fixture.h"
 #include "prior/likelihood.h"
+#include "tests/prior/mixture_fixture.h"
 #include <pthread.h>
 
 static sc_options with_options(const char *probes, const char *probe)
@@ -56,8 +56,9 @@ static void a_mixture_is_as_likely_as_it_is(void **state)
             double flow = traced(score, x, &evaluations);
             sc_likelihood found = find(score, x, &o, (sc_key){3, (uint32_t)which, 0});
             print_message("%-6s exact %8.4f nats, flow %8.4f (%d evaluations), 200 probes %8.4f "
-                          "+- %.4f\n", sde_name[s], exact, flow, evaluations / MIX_D,
-                          found.log_density, found.error);
+                          "+- %.4f\n",
+                          sde_name[s], exact, flow, evaluations / MIX_D, found.log_density,
+                          found.error);
             assert_true(fabs(flow - exact) < 0.01 * MIX_D);
             assert_true(found.error > 0);
             assert_true(fabs(found.log_density - flow) < 4 * found.error + 0.001 * MIX_D);
@@ -76,7 +77,8 @@ static void gaussian_probes_agree_with_rademacher_ones(void **state)
     sc_score *score = mixture_score(&mix, &every_sde[1]);
     float x[MIX_D];
     mixture_point(x, &mix, 1);
-    sc_likelihood p = find(score, x, &a, (sc_key){5, 0, 0}), q = find(score, x, &b, (sc_key){5, 0, 0});
+    sc_likelihood p = find(score, x, &a, (sc_key){5, 0, 0}),
+                  q = find(score, x, &b, (sc_key){5, 0, 0});
     print_message("%g +- %g, %g +- %g\n", p.log_density, p.error, q.log_density, q.error);
     assert_true(fabs(p.log_density - q.log_density) < 4 * hypot(p.error, q.error));
     assert_true(q.error < p.error); /* Rademacher: no variance from the diagonal */
@@ -111,8 +113,9 @@ static void an_isotropic_gaussian_needs_one_probe(void **state)
         assert_int_equal(sc_score_mixture(&score, 2, 1, MIX_D, &weight, mean, &covariance[0][0]),
                          SC_OK);
         score->sde = *sde;
-        assert_int_equal(sc_likelihood_find(&found, z, score, x, MIX_H, MIX_W, &o, 7,
-                                            (sc_key){1, 0, 0}, NULL), SC_OK);
+        assert_int_equal(
+            sc_likelihood_find(&found, z, score, x, MIX_H, MIX_W, &o, 7, (sc_key){1, 0, 0}, NULL),
+            SC_OK);
         double at_end = gaussian_at(sde, 1, z, mean), exact = gaussian_at(sde, 1e-5, x, mean);
         double gain = found.log_density - sc_sde_prior_log_density(sde, z, MIX_D);
         print_message("%s: %.5f, exact %.5f\n", sde_name[s], gain + at_end, exact);
@@ -179,8 +182,9 @@ static void a_score_without_derivative_has_no_likelihood(void **state)
     sc_likelihood found;
     float x[MIX_D] = {0};
     score->denoise_vjp = NULL;
-    assert_int_equal(sc_likelihood_find(&found, NULL, score, x, MIX_H, MIX_W, &o, 7,
-                                        (sc_key){1, 0, 0}, NULL), SC_ERR_UNSUPPORTED);
+    assert_int_equal(
+        sc_likelihood_find(&found, NULL, score, x, MIX_H, MIX_W, &o, 7, (sc_key){1, 0, 0}, NULL),
+        SC_ERR_UNSUPPORTED);
     assert_non_null(strstr(sc_message(), "mixture"));
     sc_score_free(score);
 }
