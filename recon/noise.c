@@ -73,40 +73,67 @@ cleanup:
     return status;
 }
 
-/* Covariance times f^2 in size (trace), by lowering its largest eigenvalues to one level: what is
- * too much is signal, and that is strong in a few combinations of coils. Lowering all alike would
- * leave the signal's shape, and whitening with that throws away the very channels that see most.
- * f > 1 raises all alike. */
+/* Each coil's noise given the other coils', (C^-1)_cc^(-1/2): what signal shares between coils is
+ * not in it. work: (n, n). */
+static sc_status own_noise(double *own, double complex *work, const sc_noise *noise)
+{
+    int n = noise->coils;
+    memcpy(work, noise->covariance, (size_t)(n * n) * sizeof *work);
+    if (LAPACKE_zpotrf(LAPACK_ROW_MAJOR, 'L', n, work, n) != 0 ||
+        LAPACKE_zpotri(LAPACK_ROW_MAJOR, 'L', n, work, n) != 0)
+        return sc_fail(SC_ERR_NUMERIC, "noise covariance: not positive definite (%d coils)", n);
+    for (int c = 0; c < n; c++)
+        own[c] = 1 / sqrt(creal(work[c * n + c]));
+    return SC_OK;
+}
+
+/* The eigenvalues (n, ascending) times f^2 in sum: for f < 1 the largest are cut at one level. */
+static void resize_eigenvalues(double *value, int n, double f)
+{
+    double wanted = 0, below = 0;
+    for (int i = 0; i < n; i++)
+        wanted += f * f * value[i];
+    int kept = 0;
+    while (f < 1 && kept < n && value[kept] * (n - kept) + below < wanted)
+        below += value[kept++];
+    double level = kept < n ? (wanted - below) / (n - kept) : 0;
+    for (int i = 0; i < n; i++)
+        value[i] = f >= 1 ? f * f * value[i] : i < kept ? value[i] : level;
+}
+
+/* Covariance times f^2 in size, in units of each coil's own noise, so that gains are no matter.
+ * What is too much is signal, and that is strong in a few combinations of coils: only those are
+ * lowered. Lowering all alike would leave the signal's shape, and whitening with that throws
+ * away the very channels that see most. */
 static sc_status resize(sc_noise *noise, double f)
 {
     int n = noise->coils;
     double complex *v = NULL;
-    double *value = NULL;
+    double *value = NULL, *own = NULL;
     sc_status status = SC_OK;
     SC_TRY(SC_ALLOC(&v, (int64_t)n * n, "eigenvectors of the noise"));
     SC_TRY(SC_ALLOC(&value, n, "eigenvalues of the noise"));
-    memcpy(v, noise->covariance, (size_t)(n * n) * sizeof *v);
+    SC_TRY(SC_ALLOC(&own, n, "noise of each coil"));
+    SC_TRY(own_noise(own, v, noise));
+    for (int c = 0; c < n; c++)
+        for (int d = 0; d < n; d++)
+            v[c * n + d] = noise->covariance[c * n + d] / (own[c] * own[d]);
     if (LAPACKE_zheevd(LAPACK_ROW_MAJOR, 'V', 'L', n, v, n, value) != 0) {
         status = sc_fail(SC_ERR_NUMERIC, "noise covariance: no eigenvalues (%d coils)", n);
         goto cleanup;
     }
-    double wanted = n * f * f * pow(sc_noise_sigma(noise), 2), below = 0, level = INFINITY;
-    int kept = 0; /* ascending: those below the level stay as they are */
-    while (f < 1 && kept < n && value[kept] * (n - kept) + below < wanted)
-        below += value[kept++];
-    if (kept < n)
-        level = (wanted - below) / (n - kept);
+    resize_eigenvalues(value, n, f);
     for (int c = 0; c < n; c++)
         for (int d = 0; d < n; d++) {
             double complex sum = 0;
             for (int i = 0; i < n; i++)
-                sum += v[c * n + i] * conj(v[d * n + i]) *
-                       (f < 1 ? fmin(value[i], level) : f * f * value[i]);
-            noise->covariance[c * n + d] = sum;
+                sum += v[c * n + i] * conj(v[d * n + i]) * value[i];
+            noise->covariance[c * n + d] = own[c] * own[d] * sum;
         }
 cleanup:
     sc_free(v);
     sc_free(value);
+    sc_free(own);
     return status;
 }
 

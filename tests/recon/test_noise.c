@@ -104,24 +104,33 @@ static void whitened(double *least, double *greatest, const sc_noise *noise, con
 static void strong_signal_at_the_edge_leaves_no_shape(void **state)
 {
     (void)state;
-    const char *const masks[] = {"lines:4:24", "random:4:24"};
-    for (size_t m = 0; m < 2; m++) {
+    const struct {
+        const char *mask;
+        float gain; /* of coil 0: a matter of the receiver, not of its noise */
+    } cases[] = {{"lines:4:24", 1}, {"random:4:24", 1}, {"lines:4:24", 10}, {"random:4:24", 0.2f}};
+    for (size_t m = 0; m < sizeof cases / sizeof *cases; m++) {
         sc_scan scan;
         sc_noise noise, truth;
         double worst, least, greatest;
         sc_simulate_options o = sc_simulate_default();
-        o.mask = masks[m];
+        o.mask = cases[m].mask;
         o.noise = 0.0001;
         o.correlation = 0.2;
         o.noise_samples = 100000;
         phantom_scan(&scan, NULL, 1, 96, 80, &o);
+        for (int64_t i = 0; i < 96 * 80; i++)
+            ((sc_c32 *)scan.kspace.data)[i] *= cases[m].gain;
+        for (int64_t i = 0; i < scan.noise.dim[1]; i++)
+            ((sc_c32 *)scan.noise.data)[i] *= cases[m].gain;
         double mean = compare(&scan, &worst, &noise);
         OK(sc_noise_prescan(&truth, scan.noise.data, (int)scan.coils, scan.noise.dim[1]));
         whitened(&least, &greatest, &noise, &truth);
-        print_message("%-11s sigma %.3f of the truth, signal %.2f, whitened variances %.2f to %.2f\n",
-                      masks[m], mean, noise.signal_share, least, greatest);
+        print_message("%-11s gain %4.1f: sigma %.3f of the truth, signal %.2f, whitened variances "
+                      "%.2f to %.2f\n",
+                      cases[m].mask, (double)cases[m].gain, mean, noise.signal_share, least,
+                      greatest);
         assert_int_equal(noise.source, SC_NOISE_CALIBRATION);
-        assert_true(least > 0.5 && greatest < 2);
+        assert_true(least > 0.5 && greatest < 2.5);
         assert_true(fabs(mean - 1) < 0.15);
         sc_noise_free(&noise);
         sc_noise_free(&truth);
