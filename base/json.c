@@ -86,6 +86,22 @@ static sc_status wrong(const json_t *value, const char *key, const char *expecte
     return sc_fail(SC_ERR_FORMAT, "key '%s': expected %s, found %s", key, expected, found);
 }
 
+json_t *sc_json_text(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    size_t n = strlen(text);
+    char *ascii;
+    if (SC_ALLOC(&ascii, (int64_t)n + 1, "text") != SC_OK)
+        return json_null();
+    for (size_t i = 0; i < n; i++)
+        ascii[i] = (signed char)text[i] < 0 ? '?' : text[i];
+    string = json_string(ascii);
+    sc_free(ascii);
+    return string ? string : json_null();
+}
+
 sc_status sc_json_get_int(int64_t *x, const json_t *object, const char *key, int64_t min,
                           int64_t max)
 {

@@ -25,6 +25,9 @@ sc_status sc_json_read(json_t **root, const char *path, size_t limit);
 sc_status sc_json_print(char **text, const json_t *root);
 sc_status sc_json_write(const char *path, const json_t *root);
 
+/* A string of JSON. Bytes beyond ASCII become '?' where text is not UTF-8, as file names may be. */
+json_t *sc_json_text(const char *text);
+
 /* The member `key` of an object, required; on failure the output is untouched.
  * SC_ERR_FORMAT if it is missing, of another type, or outside [min, max]. */
 sc_status sc_json_get_int(int64_t *x, const json_t *object, const char *key, int64_t min,

@@ -1,4 +1,5 @@
 /* scorecon encode: images become latents of a prior, which sample --latents decodes. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/prior_images.h"
@@ -85,7 +86,7 @@ static void report(const arguments *a, json_t *rows, const char *name, double si
                    sc_ode_count count)
 {
     if (a->cli.json)
-        json_array_append_new(rows, json_pack("{s:s, s:f, s:i, s:i}", "image", name,
+        json_array_append_new(rows, json_pack("{s:o, s:f, s:i, s:i}", "image", sc_json_text(name),
                                               "relative_size", size, "evaluations",
                                               count.evaluations, "steps", count.steps));
     else
@@ -147,8 +148,9 @@ static sc_status encode(const arguments *a)
     SC_TRY(encode_all(a, &flow, &set, &z, rows));
     SC_TRY(sc_cli_stack_write(a->output, z, set.count, flow.h, flow.w, score->channels));
     if (a->cli.json) {
-        json_t *all = json_pack("{s:s, s:s, s:s, s:O}", "prior", a->prior.path, "prior_sha256",
-                                score->hash, "output", a->output, "images", rows);
+        json_t *all =
+            json_pack("{s:o, s:s, s:o, s:O}", "prior", sc_json_text(a->prior.path), "prior_sha256",
+                      score->hash, "output", sc_json_text(a->output), "images", rows);
         json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
         putchar('\n');
         json_decref(all);

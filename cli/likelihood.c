@@ -1,5 +1,6 @@
 /* scorecon likelihood: how likely images are under a prior. */
 #include "prior/likelihood.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/prior_images.h"
@@ -87,11 +88,11 @@ static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(
 static void report_json(json_t *rows, const char *name, const sc_likelihood *found)
 {
     json_array_append_new(
-        rows,
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "image", name, "bits_per_dimension",
-                  number(found->bits), "standard_error", number(found->bits_error), "log_density",
-                  number(found->log_density), "log_density_standard_error", number(found->error),
-                  "probes", found->probes, "evaluations", found->evaluations));
+        rows, json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "image", sc_json_text(name),
+                        "bits_per_dimension", number(found->bits), "standard_error",
+                        number(found->bits_error), "log_density", number(found->log_density),
+                        "log_density_standard_error", number(found->error), "probes", found->probes,
+                        "evaluations", found->evaluations));
 }
 
 static void report_row(const char *name, const sc_likelihood *found)
@@ -151,9 +152,9 @@ static sc_status likelihood(const arguments *a)
     double offset = isnan(a->offset) ? sc_likelihood_offset(score) : a->offset;
     SC_TRY(find_all(a, score, &set, offset, rows));
     if (a->cli.json) {
-        json_t *all =
-            json_pack("{s:s, s:s, s:f, s:I, s:O}", "prior", a->prior.path, "prior_sha256",
-                      score->hash, "offset", offset, "seed", (json_int_t)a->seed, "images", rows);
+        json_t *all = json_pack("{s:o, s:s, s:f, s:I, s:O}", "prior", sc_json_text(a->prior.path),
+                                "prior_sha256", score->hash, "offset", offset, "seed",
+                                (json_int_t)a->seed, "images", rows);
         json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
         putchar('\n');
         json_decref(all);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "io/npy.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +44,9 @@ sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, char *co
         SC_TRY(sc_train_data_load(&set->data[set->paths], set->store, path[set->paths], NULL,
                                   matrix, set->device, NULL));
         set->count += set->data[set->paths].count;
+        if (set->data[set->paths].left_out > 0)
+            sc_log(SC_LOG_WARN, "%s: %d slices with hardly any signal are left out",
+                   path[set->paths], set->data[set->paths].left_out);
     }
 cleanup:
     return status;
@@ -147,7 +151,17 @@ sc_status sc_cli_stack_read(float **x, int *n, int *h, int *w, int channels, con
     size_t numbers = (size_t)sc_array_count(&array) * (dtype == SC_C32 ? 2 : 1);
     SC_TRY(SC_ALLOC(x, numbers, "images"));
     memcpy(*x, array.data, numbers * sizeof **x);
+    for (size_t i = 0; i < numbers; i++)
+        if (!isfinite((*x)[i])) {
+            status = sc_fail(SC_ERR_INPUT, "%s: expected finite numbers, found %g as number %zu",
+                             path, (double)(*x)[i], i);
+            break;
+        }
 cleanup:
+    if (status != SC_OK) {
+        sc_free(*x);
+        *x = NULL;
+    }
     sc_array_free(&array);
     return status;
 }

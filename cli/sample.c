@@ -2,6 +2,7 @@
 #include "prior/sample.h"
 #include "base/memory.h"
 #include "cli/command.h"
+#include "base/json.h"
 #include "cli/prior_images.h"
 #include "io/png.h"
 #include "prior/flow.h"
@@ -49,7 +50,7 @@ static const struct argp_option own_options[] = {
      "N more images between each and the next, on the arc between their latents", 1},
     {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
      1},
-    {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only", 1},
+    {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only (and on all with --norm batch)", 1},
 };
 
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
@@ -263,7 +264,7 @@ static void report(const sampling *s, const arguments *a)
 {
     if (a->cli.json) {
         json_t *all =
-            json_pack("{s:s, s:i, s:i, s:i, s:I}", "output", a->output, "images", s->count, "rows",
+            json_pack("{s:o, s:i, s:i, s:i, s:I}", "output", sc_json_text(a->output), "images", s->count, "rows",
                       s->h, "columns", s->w, "evaluations", (json_int_t)s->evaluations);
         json_dumpf(all, stdout, JSON_INDENT(1));
         putchar('\n');

@@ -82,6 +82,7 @@ static sc_status drop_weak(sc_train_data *data)
         sc_log(SC_LOG_INFO,
                "%d slices with less than %g of the signal of their series are left out",
                data->count - kept, WEAK_SHARE);
+    data->left_out = data->count - kept;
     data->count = kept;
     sc_free(largest);
     return SC_OK;

@@ -30,6 +30,7 @@ typedef struct {
     sc_slice_store *store; /* borrowed */
     sc_train_image *image;
     int count, capacity, series;
+    int left_out; /* slices with too little signal beside the others of their series */
     double *weight, *scale; /* scale: of CT, else NULL */
     sc_image_source source; /* of the above */
 } sc_train_data;

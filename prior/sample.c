@@ -49,8 +49,8 @@ const sc_option sc_sample_options[] = {
     {"corrector-steps", SC_OPT_INT, "", 1, 100, 1, NULL, "number of corrector steps"},
     {"snr", SC_OPT_REAL, "", 1e-6, 10, 0.16, NULL, "signal-to-noise ratio of corrector steps"},
     {"norm", SC_OPT_CHOICE, "", 0, 0, 0, "image|batch",
-     "step sizes of langevin: from each image's norms, or as published from their means over a "
-     "batch (up to 16 images), which makes images depend on each other"},
+     "step sizes of langevin: from each image's norms, or as published from their means over all "
+     "images of the run, which makes images depend on each other"},
     {"churn", SC_OPT_REAL, "", 0, 1e6, 40, NULL,
      "edm: sigma rises by churn / steps before a step, at most by sqrt 2 - 1; 0: heun"},
     {"churn-min", SC_OPT_REAL, "", 0, 1e6, 0.05, NULL, "edm: no churn below this sigma"},

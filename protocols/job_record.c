@@ -174,9 +174,9 @@ cleanup:
 static void derivation(char *text, size_t size, const sc_running *run)
 {
     const sc_job_plane *p = &run->plane[0];
-    snprintf(text, size, "%s from %.3g-fold undersampled k-space, %lld coils%s; seed %llu",
+    snprintf(text, size, "%s from %.3g-fold undersampled k-space, %lld coils%s%s; seed %llu",
              run->method->name, p->prepare.acceleration, (long long)run->scan.coils,
-             run->samples ? ", mean of posterior samples" : "",
+             run->samples ? ", mean of " : "", run->samples ? run->method->claim : "",
              (unsigned long long)run->job->settings.seed);
 }
 
