@@ -23,7 +23,7 @@ typedef struct {
 enum { KEY_PRIOR = 0x2000, KEY_MATRIX, KEY_DEVICE, KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
+    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"output", 'o', "FILE", 0, "the latents: .npy (image, y, x), complex for a complex prior", 1},
     {"matrix", KEY_MATRIX, "N", 0, "images with more rows are reduced to N", 1},
     {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
@@ -65,8 +65,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->path[a->paths++] = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->prior.path || !a->output || !a->paths)
-            argp_error(state, "--prior FILE, -o FILE and IMAGES are needed");
+        if (!a->output || !a->paths)
+            argp_error(state, "-o FILE and IMAGES are needed");
+        if (!sc_cli_prior_found(&a->prior))
+            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -171,16 +173,16 @@ int sc_command_encode(int argc, char **argv)
         .options = all_options,
         .parser = parse,
         .children = children,
-        .args_doc = "--prior FILE IMAGES... -o FILE",
+        .args_doc = "IMAGES... -o FILE",
         .doc =
             "Carry images along a prior's probability flow to their latents: noise, if the prior "
             "knows such images. IMAGES are files or folders of TIFF, NIfTI, .npy or DICOM, read "
             "and scaled as train does, all of one size.\v"
-            "Example:\n  scorecon encode --prior brain-mr.safetensors slices.npy -o latents.npy\n\n"
+            "Example:\n  scorecon encode slices.npy -o latents.npy\n\n"
             "and back, or from one to the next in 7 images between:\n\n"
-            "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --sampler ode "
+            "  scorecon sample --latents latents.npy --sampler ode "
             "--end 1e-5 --denoise no -o images.npy\n"
-            "  scorecon sample --prior brain-mr.safetensors --latents latents.npy --between 7 "
+            "  scorecon sample --latents latents.npy --between 7 "
             "-o film.png\n\n"
             "Relative size: of the latent, over that of noise; 1 where the prior fits."};
     static arguments a;

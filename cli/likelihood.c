@@ -24,7 +24,7 @@ typedef struct {
 enum { KEY_PRIOR = 0x2000, KEY_SEED, KEY_OFFSET, KEY_MATRIX, KEY_DEVICE, KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
+    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"seed", KEY_SEED, "K", 0,
      "seed of the random vectors (default 1); those of an image depend on seed and image only", 1},
     {"offset", KEY_OFFSET, "B", 0,
@@ -75,8 +75,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->path[a->paths++] = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->prior.path || !a->paths)
-            argp_error(state, "--prior FILE and IMAGES are needed");
+        if (!a->paths)
+            argp_error(state, "IMAGES are needed");
+        if (!sc_cli_prior_found(&a->prior))
+            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -174,13 +176,13 @@ int sc_command_likelihood(int argc, char **argv)
         .options = all_options,
         .parser = parse,
         .children = children,
-        .args_doc = "--prior FILE IMAGES...",
+        .args_doc = "IMAGES...",
         .doc =
             "How likely images are under a prior: the exact density of the probability flow "
             "(Song et al. 2021), its divergence estimated by random vectors. IMAGES are files or "
             "folders of TIFF, NIfTI, .npy or DICOM, read and scaled as train does; one row a "
             "slice.\v"
-            "Example:\n  scorecon likelihood --prior brain-mr.safetensors slices.npy\n\n"
+            "Example:\n  scorecon likelihood slices.npy\n\n"
             "Bits per dimension: -log2 p(x) over the numbers of the image, plus the offset; a "
             "complex image has two numbers a pixel. Less is likelier. Densities depend on the "
             "noise that an image holds: compare images of one kind. An evaluation is one forward "

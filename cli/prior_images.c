@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "cli/locate.h"
 #include "io/npy.h"
 #include <math.h>
 #include <stdlib.h>
@@ -9,6 +10,15 @@
 #include <unistd.h>
 
 #define SIDE_MAX 4096 /* rows and columns of an image */
+
+bool sc_cli_prior_found(sc_cli_prior *prior)
+{
+    static char shipped[4096];
+    if (!prior->path &&
+        sc_cli_locate(shipped, sizeof shipped, "weights/brain-mr.safetensors") == SC_OK)
+        prior->path = shipped;
+    return prior->path != NULL;
+}
 
 sc_status sc_cli_prior_load(sc_score **score, sc_device **gpu, const sc_cli_prior *prior,
                             int threads)

@@ -13,10 +13,13 @@
 #include "prior/score.h"
 
 typedef struct {
-    const char *path;
+    const char *path; /* NULL before sc_cli_prior_found */
     bool cuda;
     sc_precision precision;
 } sc_cli_prior;
+
+/* Without --prior: the shipped brain prior, where there is one. False: there is none. */
+bool sc_cli_prior_found(sc_cli_prior *prior);
 
 /* *gpu: must outlive the score; NULL on the CPU. */
 sc_status sc_cli_prior_load(sc_score **score, sc_device **gpu, const sc_cli_prior *prior,

@@ -1,8 +1,8 @@
 /* scorecon sample: images drawn from a prior alone, or decoded from latents. */
 #include "prior/sample.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
-#include "base/json.h"
 #include "cli/prior_images.h"
 #include "io/png.h"
 #include "prior/flow.h"
@@ -36,7 +36,7 @@ enum {
 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (safetensors)", 1},
+    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"output", 'o', "FILE", 0,
      "what to write: .npy (sample, y, x), complex for a complex prior; "
      ".png: magnitudes in a grid",
@@ -50,7 +50,8 @@ static const struct argp_option own_options[] = {
      "N more images between each and the next, on the arc between their latents", 1},
     {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
      1},
-    {"seed", KEY_SEED, "K", 0, "seed (default 1); image i depends on seed and i only (and on all with --norm batch)", 1},
+    {"seed", KEY_SEED, "K", 0,
+     "seed (default 1); image i depends on seed and i only (and on all with --norm batch)", 1},
 };
 
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
@@ -108,8 +109,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
     case ARGP_KEY_END:
-        if (!a->prior.path || !a->output)
-            argp_error(state, "--prior FILE and -o FILE are needed");
+        if (!a->output)
+            argp_error(state, "-o FILE is needed");
+        if (!sc_cli_prior_found(&a->prior))
+            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
         if (a->latents && (a->count || a->height))
             argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
@@ -263,9 +266,9 @@ cleanup:
 static void report(const sampling *s, const arguments *a)
 {
     if (a->cli.json) {
-        json_t *all =
-            json_pack("{s:o, s:i, s:i, s:i, s:I}", "output", sc_json_text(a->output), "images", s->count, "rows",
-                      s->h, "columns", s->w, "evaluations", (json_int_t)s->evaluations);
+        json_t *all = json_pack("{s:o, s:i, s:i, s:i, s:I}", "output", sc_json_text(a->output),
+                                "images", s->count, "rows", s->h, "columns", s->w, "evaluations",
+                                (json_int_t)s->evaluations);
         json_dumpf(all, stdout, JSON_INDENT(1));
         putchar('\n');
         json_decref(all);
@@ -309,13 +312,13 @@ int sc_command_sample(int argc, char **argv)
         .options = all_options,
         .parser = parse,
         .children = children,
-        .args_doc = "--prior FILE -o FILE",
+        .args_doc = "-o FILE",
         .doc =
             "Draw images from a prior alone: what it has learned, to look at.\v"
-            "Example:\n  scorecon sample --prior brain-mr.safetensors -n 4 --size 128x128 "
+            "Example:\n  scorecon sample -n 4 --size 128x128 "
             "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
             "reverse-diffusion --corrector langevin --steps 1000\n\nA film from one image to the "
-            "next:\n\n  scorecon sample --prior brain-mr.safetensors -n 2 --between 7 -o "
+            "next:\n\n  scorecon sample -n 2 --between 7 -o "
             "film.png"};
     arguments a = {.seed = 1, .options = sc_options_default(sc_sample_options)};
     memcpy(all_options, own_options, sizeof own_options);
