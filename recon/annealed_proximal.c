@@ -33,36 +33,19 @@ static const sc_option options_annealed[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
-static sc_status plan_levels(sc_diffusion *run)
-{
-    return sc_diffusion_warm_levels(run, option(run, "start"), option(run, "sigma-end"));
-}
-
-static sc_status start(sc_diffusion *run, int level)
-{
-    (void)level;
-    sc_diffusion_axpby(run, run->x, 1, run->initial, 0, run->initial);
-    return SC_OK;
-}
-
 static sc_status predictor(sc_diffusion *run, int level)
 {
-    run->mirror = option(run, "mirror") != 0 ? level & 3 : 0;
+    run->mirror = sc_diffusion_option(run, "mirror") != 0 ? level & 3 : 0;
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 
 static sc_status data(sc_diffusion *run, int level)
 {
-    double measured = option(run, "measured");
-    double r = hypot(option(run, "ratio") * run->sigma[level],
-                     option(run, "floor") * run->problem->sigma);
+    double measured = sc_diffusion_option(run, "measured");
+    double r = hypot(sc_diffusion_option(run, "ratio") * run->sigma[level],
+                     sc_diffusion_option(run, "floor") * run->problem->sigma);
     bool last = level == run->levels - 1;
-    if (last && option(run, "final") == FINAL_DENOISED) {
+    if (last && sc_diffusion_option(run, "final") == FINAL_DENOISED) {
         sc_diffusion_axpby(run, run->x, 1, run->d, 0, run->d);
         return SC_OK;
     }
@@ -74,8 +57,8 @@ static sc_status data(sc_diffusion *run, int level)
 
 static const sc_diffusion_pieces pieces = {
     .name = "annealed-proximal",
-    .plan = plan_levels,
-    .start = start,
+    .plan = sc_diffusion_warm_levels,
+    .start = sc_diffusion_warm_start,
     .predictor = predictor,
     .data = data,
 };

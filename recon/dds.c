@@ -25,17 +25,15 @@ static const sc_option options_dds[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
 static sc_status plan_levels(sc_diffusion *run)
 {
-    double first = option(run, "sigma-start"), last = option(run, "sigma-end");
+    double first = sc_diffusion_option(run, "sigma-start"),
+           last = sc_diffusion_option(run, "sigma-end");
     last = last > 0 ? last : run->problem->sigma;
     sc_diffusion_levels(run, fmax(first, last), last);
-    return option(run, "warm") != 0 ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
+    return sc_diffusion_option(run, "warm") != 0
+               ? sc_diffusion_sense_start(run, sc_diffusion_option(run, "spread"))
+               : SC_OK;
 }
 
 /* d = D(x), x = e sigma_k: what the denoiser took away */
@@ -49,14 +47,14 @@ static sc_status predictor(sc_diffusion *run, int level)
 
 static sc_status data(sc_diffusion *run, int level)
 {
-    double r = sc_diffusion_spread(run->sigma[level], option(run, "spread"));
+    double r = sc_diffusion_spread(run->sigma[level], sc_diffusion_option(run, "spread"));
     return sc_diffusion_condition(run, run->d, r);
 }
 
 /* x = d + sigma' (eta z + sqrt(1 - eta^2) e) */
 static sc_status corrector(sc_diffusion *run, int level)
 {
-    double eta = option(run, "eta"), next = run->sigma[level + 1];
+    double eta = sc_diffusion_option(run, "eta"), next = run->sigma[level + 1];
     double keep = next * sqrt(1 - eta * eta) / run->sigma[level];
     sc_diffusion_axpby(run, run->x, keep, run->x, 1, run->d);
     if (next == 0 || eta == 0)

@@ -32,32 +32,18 @@ static const sc_option options_diffpir[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
-static sc_status plan_levels(sc_diffusion *run)
-{
-    return sc_diffusion_warm_levels(run, option(run, "start"), option(run, "sigma-end"));
-}
-
-static sc_status predictor(sc_diffusion *run, int level)
-{
-    return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
-}
-
 static sc_status data(sc_diffusion *run, int level)
 {
-    if (level == run->levels - 1 && option(run, "final") == FINAL_DENOISED)
+    if (level == run->levels - 1 && sc_diffusion_option(run, "final") == FINAL_DENOISED)
         return SC_OK;
-    return sc_diffusion_condition(run, run->d, run->sigma[level] / sqrt(option(run, "lambda")));
+    return sc_diffusion_condition(run, run->d,
+                                  run->sigma[level] / sqrt(sc_diffusion_option(run, "lambda")));
 }
 
 /* x = d + sigma' (sqrt(1 - zeta) (x - d) / sigma + sqrt(zeta) z) */
 static sc_status corrector(sc_diffusion *run, int level)
 {
-    double zeta = option(run, "zeta"), next = run->sigma[level + 1];
+    double zeta = sc_diffusion_option(run, "zeta"), next = run->sigma[level + 1];
     double keep = next * sqrt(1 - zeta) / run->sigma[level];
     sc_diffusion_axpby(run, run->x, keep, run->x, 1 - keep, run->d);
     if (next == 0 || zeta == 0)
@@ -70,9 +56,9 @@ static sc_status corrector(sc_diffusion *run, int level)
 static const sc_diffusion_pieces pieces = {
     .name = "diffpir",
     .random = true,
-    .plan = plan_levels,
+    .plan = sc_diffusion_warm_levels,
     .start = sc_diffusion_noisy_start,
-    .predictor = predictor,
+    .predictor = sc_diffusion_denoised,
     .data = data,
     .corrector = corrector,
 };

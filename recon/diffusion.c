@@ -224,6 +224,16 @@ static void reflect(float *x, int how, int64_t images, int64_t ny, int64_t nx, i
         }
 }
 
+double sc_diffusion_option(const sc_diffusion *run, const char *name)
+{
+    return sc_options_get(run->options, name);
+}
+
+sc_status sc_diffusion_denoised(sc_diffusion *run, int level)
+{
+    return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
+}
+
 sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma)
 {
     sc_status status = SC_OK;
@@ -318,10 +328,11 @@ sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread)
     return sc_gaussian_step_mean(run->gaussian, run->initial, NULL, spread, solve);
 }
 
-sc_status sc_diffusion_warm_levels(sc_diffusion *run, double start, double end)
+sc_status sc_diffusion_warm_levels(sc_diffusion *run)
 {
     sc_status status = SC_OK;
-    double error = 0, spread = 0, last = end * run->problem->sigma;
+    double start = sc_diffusion_option(run, "start"), error = 0, spread = 0;
+    double last = sc_diffusion_option(run, "sigma-end") * run->problem->sigma;
     sc_key key = run->key;
     key.sample = 0;
     SC_TRY(sc_diffusion_detail(run, &spread));
@@ -332,6 +343,27 @@ sc_status sc_diffusion_warm_levels(sc_diffusion *run, double start, double end)
     sc_diffusion_levels(run, fmax(first, last), last);
 cleanup:
     return status;
+}
+
+sc_status sc_diffusion_prior_levels(sc_diffusion *run)
+{
+    const sc_sde *sde = &run->score->sde;
+    double first = sc_diffusion_option(run, "sigma-max");
+    double last = sc_diffusion_option(run, "sigma-min");
+    first = first > 0 ? first : sc_sde_noise_max(sde);
+    last = last > 0 ? last : sc_sde_noise_min(sde);
+    if (!(last < first))
+        return sc_fail(SC_ERR_USAGE, "option sigma-min: expected less than sigma-max %g, found %g",
+                       first, last);
+    sc_diffusion_levels(run, first, last);
+    return SC_OK;
+}
+
+sc_status sc_diffusion_warm_start(sc_diffusion *run, int level)
+{
+    (void)level;
+    sc_diffusion_axpby(run, run->x, 1, run->initial, 0, run->initial);
+    return SC_OK;
 }
 
 sc_status sc_diffusion_noisy_start(sc_diffusion *run, int level)

@@ -66,8 +66,13 @@ sc_status sc_diffusion_run(sc_estimate *estimate, const sc_diffusion_pieces *pie
 /* sigma[k] geometric from first to last over k = 0 .. levels - 1; sigma[levels] = 0. */
 void sc_diffusion_levels(sc_diffusion *run, double first, double last);
 
+double sc_diffusion_option(const sc_diffusion *run, const char *name);
+
 /* d = D(x, sigma) for all samples of the batch. */
 sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma);
+
+/* A predictor piece: d = D(x, sigma[level]). */
+sc_status sc_diffusion_denoised(sc_diffusion *run, int level);
 
 /* g = J^T v for all samples, J the Jacobian of D(., sigma) at x; g may be v. Counted as
  * SC_GRADIENT_EVALUATIONS of the score, forward and back. SC_ERR_UNSUPPORTED for a score without
@@ -98,11 +103,17 @@ double sc_diffusion_measured_error(const sc_diffusion *run, double residual);
 enum { SC_START_CG = 30 };
 sc_status sc_diffusion_sense_start(sc_diffusion *run, double spread);
 
-/* Levels geometric from `start` times the error that the data leave open (one draw through the
- * posterior covariance of the Gaussian model of CG-SENSE, the same for all samples) to `end` times
- * the measured noise; initial = CG-SENSE with the spread of sc_diffusion_detail. Takes
+/* A plan piece: levels geometric from option start times the error that the data leave open (one draw through the
+ * posterior covariance of the Gaussian model of CG-SENSE, the same for all samples) to option
+ * sigma-end times the measured noise; initial = CG-SENSE with the spread of sc_diffusion_detail. Takes
  * 2 (SC_START_CG + 1) operator applications at most. */
-sc_status sc_diffusion_warm_levels(sc_diffusion *run, double start, double end);
+sc_status sc_diffusion_warm_levels(sc_diffusion *run);
+
+/* A plan piece: levels from option sigma-max to sigma-min; 0: the largest and least of the prior. */
+sc_status sc_diffusion_prior_levels(sc_diffusion *run);
+
+/* A start piece: x = initial. */
+sc_status sc_diffusion_warm_start(sc_diffusion *run, int level);
 
 /* A start piece: x = initial + sigma[0] z. */
 sc_status sc_diffusion_noisy_start(sc_diffusion *run, int level);

@@ -30,27 +30,12 @@ static const sc_option options_dps[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
-static sc_status plan_levels(sc_diffusion *run)
-{
-    return sc_diffusion_warm_levels(run, option(run, "start"), option(run, "sigma-end"));
-}
-
-static sc_status predictor(sc_diffusion *run, int level)
-{
-    return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
-}
-
 /* The factor on g of one sample, whose relative residual is given; change: of sigma^2. */
 static double step_length(const sc_diffusion *run, double residual, double change)
 {
     const sc_problem *problem = run->problem;
-    double zeta = option(run, "zeta");
-    if (option(run, "step") == STEP_MEASURED)
+    double zeta = sc_diffusion_option(run, "zeta");
+    if (sc_diffusion_option(run, "step") == STEP_MEASURED)
         return zeta * change /
                (pow(problem->sigma, 2) + pow(sc_diffusion_measured_error(run, residual), 2));
     int parts = problem->A->range.dtype == SC_C32 ? 2 : 1;
@@ -96,9 +81,9 @@ static const sc_diffusion_pieces pieces = {
     .name = "dps",
     .random = true,
     .gradient = true,
-    .plan = plan_levels,
+    .plan = sc_diffusion_warm_levels,
     .start = sc_diffusion_noisy_start,
-    .predictor = predictor,
+    .predictor = sc_diffusion_denoised,
     .data = data,
     .corrector = corrector,
 };

@@ -41,22 +41,12 @@ static const sc_option options_pc[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
 static sc_status plan_levels(sc_diffusion *run)
 {
-    const sc_sde *sde = &run->score->sde;
-    double first = option(run, "sigma-max"), last = option(run, "sigma-min");
-    first = first > 0 ? first : sc_sde_noise_max(sde);
-    last = last > 0 ? last : sc_sde_noise_min(sde);
-    if (!(last < first))
-        return sc_fail(SC_ERR_USAGE, "option sigma-min: expected less than sigma-max %g, found %g",
-                       first, last);
-    sc_diffusion_levels(run, first, last);
-    return option(run, "warm") != 0 ? sc_diffusion_sense_start(run, option(run, "spread")) : SC_OK;
+    sc_status status = sc_diffusion_prior_levels(run);
+    if (status != SC_OK || sc_diffusion_option(run, "warm") == 0)
+        return status;
+    return sc_diffusion_sense_start(run, sc_diffusion_option(run, "spread"));
 }
 
 /* d = sigma^2 s, the step to the (conditional) denoised image */
@@ -64,9 +54,9 @@ static sc_status direction(sc_diffusion *run, double sigma)
 {
     sc_status status = SC_OK;
     SC_TRY(sc_diffusion_denoise(run, run->d, run->x, sigma));
-    if (option(run, "data") == DATA_LIKELIHOOD)
-        SC_TRY(
-            sc_diffusion_condition(run, run->d, sc_diffusion_spread(sigma, option(run, "spread"))));
+    if (sc_diffusion_option(run, "data") == DATA_LIKELIHOOD)
+        SC_TRY(sc_diffusion_condition(
+            run, run->d, sc_diffusion_spread(sigma, sc_diffusion_option(run, "spread"))));
     sc_diffusion_axpby(run, run->d, 1, run->d, -1, run->x);
 cleanup:
     return status;
@@ -77,13 +67,13 @@ static sc_status predictor(sc_diffusion *run, int level)
     sc_status status = SC_OK;
     double sigma = run->sigma[level], next = run->sigma[level + 1];
     double change = sigma * sigma - next * next;
-    int kind = (int)option(run, "predictor");
+    int kind = (int)sc_diffusion_option(run, "predictor");
     bool last = level == run->levels - 1;
-    if (kind == PREDICT_NONE && !(last && option(run, "denoise") != 0))
+    if (kind == PREDICT_NONE && !(last && sc_diffusion_option(run, "denoise") != 0))
         return SC_OK;
     SC_TRY(direction(run, sigma));
     sc_diffusion_axpby(run, run->x, 1, run->x, change / (sigma * sigma), run->d);
-    if (last && option(run, "denoise") != 0)
+    if (last && sc_diffusion_option(run, "denoise") != 0)
         return SC_OK;
     sc_diffusion_noise(run, run->z, SC_DRAW_PREDICTOR, (uint32_t)level);
     double spread = sqrt(change) * (kind == PREDICT_ANCESTRAL ? next / sigma : 1);
@@ -115,7 +105,7 @@ static sc_status proximal(sc_diffusion *run, double sigma, uint32_t index)
     sc_gaussian_step *g = run->gaussian;
     const sc_problem *problem = run->problem;
     const sc_kernels *k = problem->device->kernels;
-    double r = sc_diffusion_spread(sigma, option(run, "spread"));
+    double r = sc_diffusion_spread(sigma, sc_diffusion_option(run, "spread"));
     sc_diffusion_noise(run, run->z, SC_DRAW_DATA, index);
     for (int i = 0; i < run->samples; i++) {
         float *x = run->x + i * run->n, *z = run->z + i * run->n;
@@ -131,24 +121,24 @@ cleanup:
 
 static sc_status data(sc_diffusion *run, int level)
 {
-    if (option(run, "data") != DATA_PROXIMAL || level == run->levels - 1)
+    if (sc_diffusion_option(run, "data") != DATA_PROXIMAL || level == run->levels - 1)
         return SC_OK;
     return proximal(run, run->sigma[level + 1],
-                    (uint32_t)(level * (1 + (int)option(run, "corrector"))));
+                    (uint32_t)(level * (1 + (int)sc_diffusion_option(run, "corrector"))));
 }
 
 static sc_status corrector(sc_diffusion *run, int level)
 {
     sc_status status = SC_OK;
     double sigma = run->sigma[level + 1];
-    int steps = (int)option(run, "corrector");
+    int steps = (int)sc_diffusion_option(run, "corrector");
     if (level == run->levels - 1)
         return SC_OK;
     for (int j = 0; j < steps; j++) {
         SC_TRY(direction(run, sigma));
         sc_diffusion_noise(run, run->z, SC_DRAW_CORRECTOR + (uint32_t)j, (uint32_t)level);
-        langevin(run, sigma, option(run, "snr"));
-        if (option(run, "data") == DATA_PROXIMAL)
+        langevin(run, sigma, sc_diffusion_option(run, "snr"));
+        if (sc_diffusion_option(run, "data") == DATA_PROXIMAL)
             SC_TRY(proximal(run, sigma, (uint32_t)(level * (1 + steps) + 1 + j)));
     }
 cleanup:
@@ -158,10 +148,10 @@ cleanup:
 /* The last projection of the proximal form is to the data themselves. */
 static sc_status finish(sc_diffusion *run, int level)
 {
-    if (option(run, "data") != DATA_PROXIMAL)
+    if (sc_diffusion_option(run, "data") != DATA_PROXIMAL)
         return SC_OK;
     sc_status status = SC_OK;
-    double r = sc_diffusion_spread(run->sigma[level - 1], option(run, "spread"));
+    double r = sc_diffusion_spread(run->sigma[level - 1], sc_diffusion_option(run, "spread"));
     for (int i = 0; i < run->samples; i++) {
         float *x = run->x + i * run->n;
         SC_TRY(sc_gaussian_step_mean(run->gaussian, x, x, r, run->solve));

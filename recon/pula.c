@@ -31,27 +31,9 @@ static const sc_option options_pula[] = {
     {0},
 };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
-static sc_status plan_levels(sc_diffusion *run)
-{
-    const sc_sde *sde = &run->score->sde;
-    double first = option(run, "sigma-max"), last = option(run, "sigma-min");
-    first = first > 0 ? first : sc_sde_noise_max(sde);
-    last = last > 0 ? last : sc_sde_noise_min(sde);
-    if (!(last < first))
-        return sc_fail(SC_ERR_USAGE, "option sigma-min: expected less than sigma-max %g, found %g",
-                       first, last);
-    sc_diffusion_levels(run, first, last);
-    return SC_OK;
-}
-
 static uint32_t draw_index(const sc_diffusion *run, int level, int step)
 {
-    return 1 + (uint32_t)(level * (int)option(run, "steps") + step);
+    return 1 + (uint32_t)(level * (int)sc_diffusion_option(run, "steps") + step);
 }
 
 static sc_status start(sc_diffusion *run, int level)
@@ -72,8 +54,8 @@ cleanup:
 static sc_status corrector(sc_diffusion *run, int level)
 {
     sc_status status = SC_OK;
-    double sigma = run->sigma[level], gamma = option(run, "gamma");
-    for (int j = 0; j < (int)option(run, "steps"); j++) {
+    double sigma = run->sigma[level], gamma = sc_diffusion_option(run, "gamma");
+    for (int j = 0; j < (int)sc_diffusion_option(run, "steps"); j++) {
         SC_TRY(sc_diffusion_denoise(run, run->d, run->x, sigma));
         sc_key key = run->key;
         for (int i = 0; i < run->samples; i++, key.sample++)
@@ -87,7 +69,7 @@ cleanup:
 
 static sc_status finish(sc_diffusion *run, int level)
 {
-    if (option(run, "denoise") == 0)
+    if (sc_diffusion_option(run, "denoise") == 0)
         return SC_OK;
     return sc_diffusion_denoise(run, run->x, run->x, run->sigma[level - 1]);
 }
@@ -95,7 +77,7 @@ static sc_status finish(sc_diffusion *run, int level)
 static const sc_diffusion_pieces pieces = {
     .name = "pula",
     .random = true,
-    .plan = plan_levels,
+    .plan = sc_diffusion_prior_levels,
     .start = start,
     .corrector = corrector,
     .finish = finish,

@@ -34,23 +34,6 @@ static const sc_option options_red_diff[] = {
 
 enum { FIRST_MOMENT, SECOND_MOMENT, AVERAGE, KEPT };
 
-static double option(const sc_diffusion *run, const char *name)
-{
-    return sc_options_get(run->options, name);
-}
-
-static sc_status plan_levels(sc_diffusion *run)
-{
-    return sc_diffusion_warm_levels(run, option(run, "start"), option(run, "sigma-end"));
-}
-
-static sc_status start(sc_diffusion *run, int level)
-{
-    (void)level;
-    sc_diffusion_axpby(run, run->x, 1, run->initial, 0, run->initial);
-    return SC_OK;
-}
-
 /* d = D(mu + sigma z) */
 static sc_status predictor(sc_diffusion *run, int level)
 {
@@ -65,7 +48,8 @@ static sc_status data(sc_diffusion *run, int level)
 {
     sc_gaussian_step *g = run->gaussian;
     double ratio = run->sigma[level] / run->problem->sigma;
-    double weight = option(run, "lambda") * pow(ratio, option(run, "power") - 1);
+    double weight =
+        sc_diffusion_option(run, "lambda") * pow(ratio, sc_diffusion_option(run, "power") - 1);
     sc_op_normal(run->problem->A, g->image, run->x, g->cg.op_work);
     g->applications++;
     sc_diffusion_axpby(run, run->z, 1, g->image, -1, g->aty);
@@ -83,7 +67,7 @@ static sc_status corrector(sc_diffusion *run, int level)
     int64_t n = run->n;
     size_t bytes = (size_t)n * sizeof(float);
     float *mu = run->host, *gradient = run->host + n;
-    sc_adam adam = {.rate = option(run, "rate") * run->sigma[level],
+    sc_adam adam = {.rate = sc_diffusion_option(run, "rate") * run->sigma[level],
                     .beta1 = 0.9,
                     .beta2 = 0.99,
                     .epsilon = 1e-8,
@@ -101,8 +85,8 @@ cleanup:
 static const sc_diffusion_pieces pieces = {
     .name = "red-diff",
     .kept = KEPT,
-    .plan = plan_levels,
-    .start = start,
+    .plan = sc_diffusion_warm_levels,
+    .start = sc_diffusion_warm_start,
     .predictor = predictor,
     .data = data,
     .corrector = corrector,
