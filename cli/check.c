@@ -76,9 +76,7 @@ static void report(const char *path, sc_status status, const char *text, bool do
         json_t *facts =
             json_pack("{s:s, s:b, s:b, s:s}", "file", path, "good", status == SC_OK && !doubtful,
                       "doubtful", doubtful, "message", status == SC_OK ? text : sc_message());
-        json_dumpf(facts, stdout, 0);
-        putchar('\n');
-        json_decref(facts);
+        sc_cli_print_json(facts, 0);
     } else if (status == SC_OK) {
         fputs(text, stdout);
     }

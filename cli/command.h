@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include <argp.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 typedef struct {
@@ -64,6 +65,13 @@ void sc_cli_device(struct argp_state *state, const char *name, bool *cuda, sc_pr
  * has the key `first` + i. `text` holds the help for as long as `all` is used. */
 void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int first,
                          const sc_option *table, const char *heading);
+
+/* An option of the table of `values`, listed from `first` on: true if key is one; a wrong value exits 2. */
+bool sc_cli_set_option(sc_options *values, int key, int first, const char *text,
+                       struct argp_state *state);
+
+/* One JSON value and a line's end on stdout; flags of json_dumpf. Takes the value. */
+void sc_cli_print_json(json_t *value, size_t flags);
 
 bool sc_cli_ends_with(const char *text, const char *end);
 

@@ -239,6 +239,26 @@ void sc_cli_list_options(struct argp_option *all, char text[][SC_CLI_HELP], int 
     }
 }
 
+bool sc_cli_set_option(sc_options *values, int key, int first, const char *text,
+                       struct argp_state *state)
+{
+    int rows = 0;
+    while (values->table[rows].name)
+        rows++;
+    if (key < first || key >= first + rows)
+        return false;
+    if (sc_options_set(values, values->table[key - first].name, text) != SC_OK)
+        argp_failure(state, 2, 0, "%s", sc_message());
+    return true;
+}
+
+void sc_cli_print_json(json_t *value, size_t flags)
+{
+    json_dumpf(value, stdout, flags);
+    putchar('\n');
+    json_decref(value);
+}
+
 bool sc_cli_ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);

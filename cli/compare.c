@@ -310,9 +310,7 @@ static void print_json(const image *im, int images, json_t *const *slices, int64
                             "definitions", definitions);
     if (kept >= 0)
         json_object_set_new(all, "slice", json_integer(kept));
-    json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(8));
-    putchar('\n');
-    json_decref(all);
+    sc_cli_print_json(all, JSON_INDENT(1) | JSON_REAL_PRECISION(8));
 }
 
 /* First row: reference and images. Second: |image - reference|, drawn ERROR_GAIN times brighter. */

@@ -9,25 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PATHS_MAX 1000
-
 typedef struct {
     sc_cli cli;
     sc_cli_prior prior;
     const char *output;
-    char *path[PATHS_MAX];
-    int paths, matrix;
+    sc_cli_input input;
     sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_MATRIX, KEY_DEVICE, KEY_TABLE = 0x3000 };
+enum { KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"output", 'o', "FILE", 0, "the latents: .npy (image, y, x), complex for a complex prior", 1},
-    {"matrix", KEY_MATRIX, "N", 0, "images with more rows are reduced to N", 1},
-    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
-     1},
 };
 
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
@@ -38,37 +31,20 @@ static char help_text[SC_OPTIONS_MAX][SC_CLI_HELP];
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *a = state->input;
-    if (key >= KEY_TABLE && key < KEY_TABLE + SC_OPTIONS_MAX) {
-        if (sc_options_set(&a->options, sc_flow_options[key - KEY_TABLE].name, text) != SC_OK)
-            argp_failure(state, 2, 0, "%s", sc_message());
+    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state))
         return 0;
-    }
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->cli;
+        state->child_inputs[1] = &a->prior;
+        state->child_inputs[2] = &a->input;
         return 0;
     case 'o':
         a->output = text;
         return 0;
-    case KEY_PRIOR:
-        a->prior.path = text;
-        return 0;
-    case KEY_MATRIX:
-        a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096);
-        return 0;
-    case KEY_DEVICE:
-        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->paths == PATHS_MAX)
-            argp_error(state, "more than %d images: name their folder", PATHS_MAX);
-        a->path[a->paths++] = text;
-        return 0;
     case ARGP_KEY_END:
-        if (!a->output || !a->paths)
-            argp_error(state, "-o FILE and IMAGES are needed");
-        if (!sc_cli_prior_found(&a->prior))
-            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
+        if (!a->output)
+            argp_error(state, "-o FILE is needed");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -144,7 +120,7 @@ static sc_status encode(const arguments *a)
     if (!sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy", a->output));
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
-    SC_TRY(sc_cli_images_open(&set, score, a->path, a->paths, a->matrix));
+    SC_TRY(sc_cli_images_open(&set, score, &a->input));
     sc_flow flow = sc_flow_create(score, 0, 0);
     sc_flow_set(&flow, &a->options);
     SC_TRY(encode_all(a, &flow, &set, &z, rows));
@@ -153,9 +129,7 @@ static sc_status encode(const arguments *a)
         json_t *all =
             json_pack("{s:o, s:s, s:o, s:O}", "prior", sc_json_text(a->prior.path), "prior_sha256",
                       score->hash, "output", sc_json_text(a->output), "images", rows);
-        json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-        putchar('\n');
-        json_decref(all);
+        sc_cli_print_json(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     }
 cleanup:
     json_decref(rows);
@@ -168,7 +142,10 @@ cleanup:
 
 int sc_command_encode(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0},
+                                                 {&sc_cli_prior_argp, 0, NULL, 0},
+                                                 {&sc_cli_input_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp argp = {
         .options = all_options,
         .parser = parse,
@@ -186,7 +163,7 @@ int sc_command_encode(int argc, char **argv)
             "-o film.png\n\n"
             "Relative size: of the latent, over that of noise; 1 where the prior fits."};
     static arguments a;
-    a = (arguments){.matrix = 4096, .options = sc_options_default(sc_flow_options)};
+    a = (arguments){.options = sc_options_default(sc_flow_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_flow_options, "Flow:");
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);

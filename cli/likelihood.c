@@ -9,31 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PATHS_MAX 1000
-
 typedef struct {
     sc_cli cli;
     sc_cli_prior prior;
-    char *path[PATHS_MAX];
-    int paths, matrix;
+    sc_cli_input input;
     uint64_t seed;
     double offset; /* NAN: the prior's */
     sc_options options;
 } arguments;
 
-enum { KEY_PRIOR = 0x2000, KEY_SEED, KEY_OFFSET, KEY_MATRIX, KEY_DEVICE, KEY_TABLE = 0x3000 };
+enum { KEY_SEED = 0x2000, KEY_OFFSET, KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"seed", KEY_SEED, "K", 0,
      "seed of the random vectors (default 1); those of an image depend on seed and image only", 1},
     {"offset", KEY_OFFSET, "B", 0,
      "added to bits per dimension (default: 8 for a prior of values from 0 to 1, 7 for complex "
      "ones "
      "and -1 to 1: an image in 256 steps)",
-     1},
-    {"matrix", KEY_MATRIX, "N", 0, "images with more rows are reduced to N", 1},
-    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
      1},
 };
 
@@ -45,40 +38,19 @@ static char help_text[SC_OPTIONS_MAX][SC_CLI_HELP];
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *a = state->input;
-    if (key >= KEY_TABLE && key < KEY_TABLE + SC_OPTIONS_MAX) {
-        if (sc_options_set(&a->options, sc_likelihood_options[key - KEY_TABLE].name, text) != SC_OK)
-            argp_failure(state, 2, 0, "%s", sc_message());
+    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state))
         return 0;
-    }
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->cli;
-        return 0;
-    case KEY_PRIOR:
-        a->prior.path = text;
+        state->child_inputs[1] = &a->prior;
+        state->child_inputs[2] = &a->input;
         return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
     case KEY_OFFSET:
         a->offset = sc_cli_number(state, "--offset", text, -100, 100);
-        return 0;
-    case KEY_MATRIX:
-        a->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096);
-        return 0;
-    case KEY_DEVICE:
-        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
-        return 0;
-    case ARGP_KEY_ARG:
-        if (a->paths == PATHS_MAX)
-            argp_error(state, "more than %d images: name their folder", PATHS_MAX);
-        a->path[a->paths++] = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!a->paths)
-            argp_error(state, "IMAGES are needed");
-        if (!sc_cli_prior_found(&a->prior))
-            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -150,16 +122,14 @@ static sc_status likelihood(const arguments *a)
     sc_cli_images set = {0};
     json_t *rows = json_array();
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
-    SC_TRY(sc_cli_images_open(&set, score, a->path, a->paths, a->matrix));
+    SC_TRY(sc_cli_images_open(&set, score, &a->input));
     double offset = isnan(a->offset) ? sc_likelihood_offset(score) : a->offset;
     SC_TRY(find_all(a, score, &set, offset, rows));
     if (a->cli.json) {
         json_t *all = json_pack("{s:o, s:s, s:f, s:I, s:O}", "prior", sc_json_text(a->prior.path),
                                 "prior_sha256", score->hash, "offset", offset, "seed",
                                 (json_int_t)a->seed, "images", rows);
-        json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-        putchar('\n');
-        json_decref(all);
+        sc_cli_print_json(all, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
     }
 cleanup:
     json_decref(rows);
@@ -171,7 +141,10 @@ cleanup:
 
 int sc_command_likelihood(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0},
+                                                 {&sc_cli_prior_argp, 0, NULL, 0},
+                                                 {&sc_cli_input_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp argp = {
         .options = all_options,
         .parser = parse,
@@ -188,10 +161,7 @@ int sc_command_likelihood(int argc, char **argv)
             "noise that an image holds: compare images of one kind. An evaluation is one forward "
             "and one backward pass; --probes 1 is fastest, and has no standard error."};
     static arguments a;
-    a = (arguments){.seed = 1,
-                    .offset = NAN,
-                    .matrix = 4096,
-                    .options = sc_options_default(sc_likelihood_options)};
+    a = (arguments){.seed = 1, .offset = NAN, .options = sc_options_default(sc_likelihood_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_likelihood_options,
                         "Estimate:");

@@ -11,14 +11,73 @@
 
 #define SIDE_MAX 4096 /* rows and columns of an image */
 
-bool sc_cli_prior_found(sc_cli_prior *prior)
+/* ---- arguments ---- */
+
+enum { KEY_PRIOR = 0x2100, KEY_DEVICE, KEY_MATRIX };
+
+static const struct argp_option prior_options[] = {
+    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
+    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
+     1},
+    {0},
+};
+
+static error_t parse_prior(int key, char *text, struct argp_state *state)
 {
     static char shipped[4096];
-    if (!prior->path &&
-        sc_cli_locate(shipped, sizeof shipped, "weights/brain-mr.safetensors") == SC_OK)
-        prior->path = shipped;
-    return prior->path != NULL;
+    sc_cli_prior *prior = state->input;
+    switch (key) {
+    case KEY_PRIOR:
+        prior->path = text;
+        return 0;
+    case KEY_DEVICE:
+        sc_cli_device(state, text, &prior->cuda, &prior->precision);
+        return 0;
+    case ARGP_KEY_END:
+        if (!prior->path &&
+            sc_cli_locate(shipped, sizeof shipped, "weights/brain-mr.safetensors") != SC_OK)
+            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
+        prior->path = prior->path ? prior->path : shipped;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
+
+const struct argp sc_cli_prior_argp = {.options = prior_options, .parser = parse_prior};
+
+static const struct argp_option input_options[] = {
+    {"matrix", KEY_MATRIX, "N", 0, "images with more rows are reduced to N", 1},
+    {0},
+};
+
+static error_t parse_input(int key, char *text, struct argp_state *state)
+{
+    sc_cli_input *input = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        input->matrix = 4096;
+        return 0;
+    case KEY_MATRIX:
+        input->matrix = (int)sc_cli_integer(state, "--matrix", text, 8, 4096);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (input->paths == SC_CLI_PATHS)
+            argp_error(state, "more than %d images: name their folder", SC_CLI_PATHS);
+        input->path[input->paths++] = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!input->paths)
+            argp_error(state, "IMAGES are needed");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp sc_cli_input_argp = {.options = input_options, .parser = parse_input};
+
+/* ---- the prior ---- */
 
 sc_status sc_cli_prior_load(sc_score **score, sc_device **gpu, const sc_cli_prior *prior,
                             int threads)
@@ -39,24 +98,24 @@ static int64_t memory_limit(void)
     return (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * (int64_t)sysconf(_SC_PAGESIZE);
 }
 
-sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, char *const *path,
-                             int paths, int matrix)
+sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input)
 {
     sc_status status = SC_OK;
     *set = (sc_cli_images){.score = score};
     if (score->channels > 2)
         SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "a prior of %d channels has no images here",
                        score->channels));
-    SC_TRY(SC_ALLOC(&set->data, paths, "images"));
+    SC_TRY(SC_ALLOC(&set->data, input->paths, "images"));
     SC_TRY(sc_device_create_cpu(&set->device, 1));
     SC_TRY(sc_slice_store_create(&set->store, memory_limit(), "."));
-    for (; set->paths < paths; set->paths++) {
-        SC_TRY(sc_train_data_load(&set->data[set->paths], set->store, path[set->paths], NULL,
-                                  matrix, set->device, NULL));
+    for (; set->paths < input->paths; set->paths++) {
+        const char *path = input->path[set->paths];
+        SC_TRY(sc_train_data_load(&set->data[set->paths], set->store, path, NULL, input->matrix,
+                                  set->device, NULL));
         set->count += set->data[set->paths].count;
         if (set->data[set->paths].left_out > 0)
-            sc_log(SC_LOG_WARN, "%s: %d slices with hardly any signal are left out",
-                   path[set->paths], set->data[set->paths].left_out);
+            sc_log(SC_LOG_WARN, "%s: %d slices with hardly any signal are left out", path,
+                   set->data[set->paths].left_out);
     }
 cleanup:
     return status;

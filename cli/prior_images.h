@@ -9,17 +9,29 @@
 #ifndef SC_CLI_PRIOR_IMAGES_H
 #define SC_CLI_PRIOR_IMAGES_H
 
+#include "cli/command.h"
 #include "cli/train_data.h"
 #include "prior/score.h"
 
 typedef struct {
-    const char *path; /* NULL before sc_cli_prior_found */
+    const char *path;
     bool cuda;
     sc_precision precision;
 } sc_cli_prior;
 
-/* Without --prior: the shipped brain prior, where there is one. False: there is none. */
-bool sc_cli_prior_found(sc_cli_prior *prior);
+/* --prior (without it the shipped one, and wrong use if there is none) and --device: an argp child
+ * whose input is a sc_cli_prior. */
+extern const struct argp sc_cli_prior_argp;
+
+#define SC_CLI_PATHS 1000
+
+typedef struct {
+    char *path[SC_CLI_PATHS];
+    int paths, matrix; /* matrix: largest number of rows */
+} sc_cli_input;
+
+/* IMAGES..., at least one, and --matrix: an argp child whose input is a sc_cli_input. */
+extern const struct argp sc_cli_input_argp;
 
 /* *gpu: must outlive the score; NULL on the CPU. */
 sc_status sc_cli_prior_load(sc_score **score, sc_device **gpu, const sc_cli_prior *prior,
@@ -42,8 +54,7 @@ typedef struct {
 
 /* Images with more rows than matrix are reduced, by cutting k-space. *set is to be freed after a
  * failure, too. */
-sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, char *const *path,
-                             int paths, int matrix);
+sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input);
 sc_status sc_cli_images_get(sc_cli_image *image, sc_cli_images *set, int index);
 void sc_cli_images_free(sc_cli_images *set);
 

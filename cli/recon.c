@@ -312,9 +312,7 @@ static void print_report(const sc_job_report *r, const char *output, bool json)
                       "warnings", r->warnings, "fell_back", r->fell_back);
         if (r->budget[0])
             json_object_set_new(facts, "time_budget", json_string(r->budget));
-        json_dumpf(facts, stdout, JSON_REAL_PRECISION(6));
-        putchar('\n');
-        json_decref(facts);
+        sc_cli_print_json(facts, JSON_REAL_PRECISION(6));
         return;
     }
     printf(

@@ -24,19 +24,9 @@ typedef struct {
     sc_options options;
 } arguments;
 
-enum {
-    KEY_PRIOR = 0x2000,
-    KEY_SIZE,
-    KEY_SEED,
-    KEY_PNG,
-    KEY_DEVICE,
-    KEY_LATENTS,
-    KEY_BETWEEN,
-    KEY_TABLE = 0x3000
-};
+enum { KEY_SIZE = 0x2000, KEY_SEED, KEY_PNG, KEY_LATENTS, KEY_BETWEEN, KEY_TABLE = 0x3000 };
 
 static const struct argp_option own_options[] = {
-    {"prior", KEY_PRIOR, "FILE", 0, "the prior (default: the shipped brain prior)", 1},
     {"output", 'o', "FILE", 0,
      "what to write: .npy (sample, y, x), complex for a complex prior; "
      ".png: magnitudes in a grid",
@@ -48,8 +38,6 @@ static const struct argp_option own_options[] = {
      "begin at these latents (of scorecon encode, .npy) instead of random ones", 1},
     {"between", KEY_BETWEEN, "N", 0,
      "N more images between each and the next, on the arc between their latents", 1},
-    {"device", KEY_DEVICE, "NAME", 0, "where to compute: cpu (default), cuda, cuda:tf32, cuda:bf16",
-     1},
     {"seed", KEY_SEED, "K", 0,
      "seed (default 1); image i depends on seed and i only (and on all with --norm batch)", 1},
 };
@@ -72,23 +60,18 @@ static void parse_size(arguments *a, char *text, struct argp_state *state)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *a = state->input;
-    if (key >= KEY_TABLE && key < KEY_TABLE + SC_OPTIONS_MAX) {
-        if (sc_options_set(&a->options, sc_sample_options[key - KEY_TABLE].name, text) != SC_OK)
-            argp_failure(state, 2, 0, "%s", sc_message());
+    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state))
         return 0;
-    }
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->cli;
+        state->child_inputs[1] = &a->prior;
         return 0;
     case 'o':
         a->output = text;
         return 0;
     case 'n':
         a->count = (int)sc_cli_integer(state, "-n", text, 1, 10000);
-        return 0;
-    case KEY_PRIOR:
-        a->prior.path = text;
         return 0;
     case KEY_LATENTS:
         a->latents = text;
@@ -102,17 +85,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_PNG:
         a->png = text;
         return 0;
-    case KEY_DEVICE:
-        sc_cli_device(state, text, &a->prior.cuda, &a->prior.precision);
-        return 0;
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
     case ARGP_KEY_END:
         if (!a->output)
             argp_error(state, "-o FILE is needed");
-        if (!sc_cli_prior_found(&a->prior))
-            argp_error(state, "--prior FILE is needed: the shipped prior is not where it belongs");
         if (a->latents && (a->count || a->height))
             argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
@@ -269,9 +247,7 @@ static void report(const sampling *s, const arguments *a)
         json_t *all = json_pack("{s:o, s:i, s:i, s:i, s:I}", "output", sc_json_text(a->output),
                                 "images", s->count, "rows", s->h, "columns", s->w, "evaluations",
                                 (json_int_t)s->evaluations);
-        json_dumpf(all, stdout, JSON_INDENT(1));
-        putchar('\n');
-        json_decref(all);
+        sc_cli_print_json(all, JSON_INDENT(1));
     } else if (!a->cli.quiet) {
         printf("%s: %d image%s of %d x %d, %lld evaluations of the prior each\n", a->output,
                s->count, s->count == 1 ? "" : "s", s->h, s->w,
@@ -307,7 +283,8 @@ cleanup:
 
 int sc_command_sample(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&sc_cli_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&sc_cli_argp, 0, NULL, 0}, {&sc_cli_prior_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = all_options,
         .parser = parse,

@@ -103,11 +103,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         *path = text;
         return 0;
     }
-    if (key >= KEY_TABLE && key < KEY_TABLE + SC_OPTIONS_MAX) {
-        if (sc_options_set(&a->options, sc_training_options[key - KEY_TABLE].name, text) != SC_OK)
-            argp_failure(state, 2, 0, "%s", sc_message());
+    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state))
         return 0;
-    }
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
     case KEY_DEVICE: sc_cli_device(state, text, &a->cuda, &a->precision); return 0;

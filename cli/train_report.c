@@ -1,4 +1,5 @@
 #include "cli/train_report.h"
+#include "cli/command.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/figure.h"
@@ -282,7 +283,5 @@ void sc_train_print_evaluation(const sc_validation *v, bool json)
         return;
     }
     json_t *object = validation_json(v);
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
-    putchar('\n');
-    json_decref(object);
+    sc_cli_print_json(object, JSON_COMPACT | JSON_REAL_PRECISION(7));
 }
