@@ -442,6 +442,14 @@ static inline void correlated(law *prior, double scale, int pattern)
     }
 }
 
+static inline void two_components(law prior[2])
+{
+    correlated(&prior[0], 1, 0);
+    correlated(&prior[1], 0.6, 1);
+    for (int i = 0; i < D; i++)
+        prior[1].mean[i] += 0.5;
+}
+
 static inline sc_score *mixture_score(int k, const double *weight, const law *prior)
 {
     double mean[8 * D], cov[8 * D * D];
@@ -482,6 +490,48 @@ static inline void run_method(law *found, const sc_method *method, const sc_prob
     sc_array_free(&estimate.mean);
     sc_array_free(&estimate.std);
     sc_array_free(&estimate.samples);
+}
+
+/* ---- what heuristics are worth ---- */
+
+/* Mean of x off by so many standard deviations of the posterior at worst, its variances between
+ * `least` and `most` of the posterior's. */
+typedef struct {
+    double mean, least, most;
+} nearness;
+
+static inline nearness near_posterior(const law *x, const law *post)
+{
+    nearness n = {0, INFINITY, 0};
+    for (int i = 0; i < D; i++) {
+        double v = x->cov[i * (D + 1)] / post->cov[i * (D + 1)];
+        n.mean = fmax(n.mean, fabs(x->mean[i] - post->mean[i]) / sqrt(post->cov[i * (D + 1)]));
+        n.least = fmin(n.least, v), n.most = fmax(n.most, v);
+    }
+    return n;
+}
+
+/* A method with these options on a mixture of two components that the data do not tell apart fully:
+ * 10^4 samples within 4 standard errors plus the stated biases of assert_law. */
+static inline void assert_law_on_mixture(const sc_method *method, const char *text,
+                                         double mean_bias, double cov_bias)
+{
+    enum { COPIES_OF_MIXTURE = 10000 };
+    sc_device *device;
+    sc_problem problem;
+    law prior[2], post, found;
+    const double weight[2] = {0.4, 0.6};
+    OK(sc_device_create_cpu(&device, 1));
+    problem_create(&problem, device, COPIES_OF_MIXTURE, 1, 0.3);
+    two_components(prior);
+    mixture_posterior(&post, 2, weight, prior, 0, &problem);
+    sc_score *score = mixture_score(2, weight, prior);
+    run_method(&found, method, &problem, score, text);
+    print_message("%s on a mixture, ", method->name);
+    assert_law(&found, &post, COPIES_OF_MIXTURE, mean_bias, cov_bias, text);
+    sc_score_free(score);
+    problem_free(&problem);
+    sc_device_free(device);
 }
 
 #endif

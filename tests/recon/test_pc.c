@@ -143,38 +143,16 @@ static void corrector_keeps_the_posterior(void **state)
     end(&f);
 }
 
-static void two_components(law *prior)
-{
-    correlated(&prior[0], 1, 0);
-    correlated(&prior[1], 0.6, 1);
-    for (int i = 0; i < D; i++)
-        prior[1].mean[i] += 0.5;
-}
-
 /* On a mixture both forms are heuristics: what they are worth here is what this states. */
 static void heuristics_are_worth_what_is_stated_on_a_mixture(void **state)
 {
     (void)state;
-    const struct {
-        const char *text;
-        double mean_bias, cov_bias;
-    } rows[] = {
-        {"levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=likelihood", 0.3, 0.35},
-        {"levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=proximal", 0.85, 0.8},
-    };
-    fixture f;
-    law prior[2], post, found;
-    const double weight[2] = {0.4, 0.6};
-    begin(&f, COPIES, 1, 0.3);
-    two_components(prior);
-    mixture_posterior(&post, 2, weight, prior, 0, &f.problem);
-    sc_score *score = mixture_score(2, weight, prior);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        run_method(&found, &sc_method_pc, &f.problem, score, rows[i].text);
-        assert_law(&found, &post, COPIES, rows[i].mean_bias, rows[i].cov_bias, rows[i].text);
-    }
-    sc_score_free(score);
-    end(&f);
+    assert_law_on_mixture(
+        &sc_method_pc, "levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=likelihood",
+        0.3, 0.35);
+    assert_law_on_mixture(
+        &sc_method_pc, "levels=150 sigma-max=10 warm=no sigma-min=0.01 spread=0.6 data=proximal",
+        0.85, 0.8);
 }
 
 int main(void)

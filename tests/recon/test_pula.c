@@ -80,29 +80,13 @@ static void bias_vanishes_with_the_step(void **state)
     sc_device_free(device);
 }
 
-/* Two components that the data do not tell apart fully. Stated bias: 0.05 standard deviations of
+/* Stated bias: 0.05 standard deviations of
  * the mean, 10 % of the covariance. */
 static void samples_have_the_posterior_law_of_a_mixture(void **state)
 {
     (void)state;
-    sc_device *device;
-    sc_problem problem;
-    law prior[2], post, found;
-    const double weight[2] = {0.4, 0.6};
-    OK(sc_device_create_cpu(&device, 1));
-    problem_create(&problem, device, COPIES, 1, 0.3);
-    correlated(&prior[0], 1, 0);
-    correlated(&prior[1], 0.6, 1);
-    for (int i = 0; i < D; i++)
-        prior[1].mean[i] += 0.5;
-    mixture_posterior(&post, 2, weight, prior, 0, &problem);
-    sc_score *score = mixture_score(2, weight, prior);
-    run_method(&found, &sc_method_pula, &problem, score,
-               "levels=60 steps=12 gamma=0.4 sigma-max=2 sigma-min=0.05");
-    assert_law(&found, &post, COPIES, 0.05, 0.1, "pula, mixture");
-    sc_score_free(score);
-    problem_free(&problem);
-    sc_device_free(device);
+    assert_law_on_mixture(&sc_method_pula,
+                          "levels=60 steps=12 gamma=0.4 sigma-max=2 sigma-min=0.05", 0.05, 0.1);
 }
 
 int main(void)
