@@ -3,7 +3,7 @@
 # threads; latents decode to the image they are of; what is wrong gets one clear line.
 source "$(dirname "$0")/library.sh"
 prior=$SCORECON_DATA/weights/brain-mr.safetensors
-[ -s "$prior" ] || skip "no $prior"
+[ -s "$prior" ] || fail "no $prior"
 quick=(--rtol 1e-2 --atol 1e-2 --quiet)
 
 "$program" sample --prior "$prior" -n 2 --size 16x16 --sampler ode "${quick[@]}" -o two.npy || fail "sample --sampler ode"

@@ -280,7 +280,7 @@ static void the_reference_checkpoints_are_read_to_the_bit(void **state)
 {
     (void)state;
     if (!sc_path_exists(SHARED "tiny_ve.pth")) {
-        print_message("no " SHARED ", so no reference checkpoints\n");
+        print_message("skipped: no " SHARED ", so no reference checkpoints\n");
         skip();
     }
     expect_reference(SHARED "ncsnpp_ve.pth", SHARED "ncsnpp_ve.config.json", SHARED "ncsnpp_ve.safetensors");
@@ -304,7 +304,7 @@ static void the_raw_weights_have_the_recorded_sums(void **state)
     sc_import_options options = {.checkpoint = SHARED "ncsnpp_ve.pth",
                                  .config = SHARED "ncsnpp_ve.config.json", .raw = true};
     if (!sc_path_exists(SHARED "ncsnpp_ve.pth.json")) {
-        print_message("no " SHARED ", so no reference checkpoints\n");
+        print_message("skipped: no " SHARED ", so no reference checkpoints\n");
         skip();
     }
     json_t *root = json_load_file(SHARED "ncsnpp_ve.pth.json", 0, NULL);

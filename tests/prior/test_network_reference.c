@@ -104,7 +104,7 @@ static const struct {
 static void need_references(void)
 {
     if (access(FOLDER "README.md", R_OK) != 0) {
-        print_message("no reference tensors in " FOLDER "\n");
+        print_message("skipped: no reference tensors in " FOLDER "\n");
         skip();
     }
 }

@@ -103,7 +103,7 @@ static void the_reference_networks_have_their_parameters(void **state)
     (void)state;
     static const char *const names[] = {"ncsnpp_ve", "ddpmpp_vp", "ncsnpp_skip", "ddpm_vp", "tiny_ve"};
     if (!sc_path_exists(SC_SHARED_DIR "/data/score_sde/README.md")) {
-        print_message("no reference configurations here\n");
+        print_message("skipped: no reference configurations here\n");
         skip();
     }
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {

@@ -3,25 +3,12 @@
  *
  * Linked with --wrap, so that every allocation and every write of the library passes here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "job_fixture.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "io/npy.h"
-#include "prior/network/network.h"
-#include "prior/weights.h"
-#include "protocols/job.h"
-#include "recon/simulate.h"
 #include <dirent.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 /* Which call fails: counts down to 0; negative: none. */
 static atomic_long allocations, writes, fail_allocation = -1, fail_write = -1;
@@ -49,66 +36,19 @@ sc_status __wrap_sc_file_write_all(int descriptor, const void *data, size_t byte
     return __real_sc_file_write_all(descriptor, data, bytes, path);
 }
 
-static char folder[64];
-
-static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
-
-static void make_weights(const char *path)
-{
-    sc_network_config config = sc_network_config_default();
-    sc_network *network;
-    float *theta;
-    config.nf = 8, config.levels = 2;
-    for (int i = 0; i < 8; i++)
-        config.ch_mult[i] = 1;
-    assert_int_equal(sc_network_create(&network, &config), SC_OK);
-    assert_int_equal(SC_ALLOC(&theta, sc_network_parameter_count(network), "theta"), SC_OK);
-    sc_network_initialise(network, theta, 1);
-    sc_weights_record record = {.sde = sc_sde_ve(0.002, 50), .normalisation = "", .modality = "MR",
-                                .anatomy = "brain", .licence = "", .data = "", .training = "{}", .program = ""};
-    assert_int_equal(sc_weights_write(path, network, theta, &record), SC_OK);
-    sc_free(theta);
-    sc_network_free(network);
-}
-
 static int make_files(void **state)
 {
     (void)state;
     char path[256];
-    sc_volume image = {0};
-    sc_scan scan;
-    sc_device *device;
-    sc_simulate_options o = sc_simulate_default();
-    strcpy(folder, "/tmp/scorecon-failures-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(sc_array_create(&image.data, SC_F32, 3, (int64_t[]){1, 26, 22}), SC_OK);
-    for (int y = 5; y < 20; y++)
-        for (int x = 4; x < 17; x++)
-            ((float *)image.data.data)[y * 22 + x] = (float)(1 + (x > 9));
-    o.coils = 3, o.mask = "lines:2:12", o.noise_samples = 64;
-    assert_int_equal(sc_device_create_cpu(&device, 1), SC_OK);
-    assert_int_equal(sc_simulate(&scan, NULL, &image, &o, device), SC_OK);
-    in_folder(path, "scan.h5");
-    assert_int_equal(sc_scan_write_ismrmrd(path, &scan, NULL), SC_OK);
+    make_folder("failures");
+    make_scan(1, 1);
+    make_weights();
     in_folder(path, "geometry.json");
     FILE *f = fopen(path, "w");
     fputs("{\"image_position_mm\": [0, 0, 0], \"row_direction\": [1, 0, 0], \"column_direction\": [0, 1, 0], "
           "\"pixel_spacing_mm\": [1, 1], \"slice_thickness_mm\": 3}", f);
     fclose(f);
-    in_folder(path, "weights.safetensors");
-    make_weights(path);
-    sc_scan_free(&scan);
-    sc_device_free(device);
-    sc_volume_free(&image);
     return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0;
 }
 
 static sc_status run(const char *method, bool samples)
@@ -191,5 +131,5 @@ int main(void)
         cmocka_unit_test(every_failing_allocation_is_an_error_and_no_more),
         cmocka_unit_test(every_failing_write_is_an_error_and_no_more),
     };
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, remove_folder);
 }

@@ -102,7 +102,7 @@ static void real_scans_are_told_apart(void **state)
         sc_scan scan;
         snprintf(path, sizeof path, "%s/data/scans/%s.cfl", SC_SHARED_DIR, scans[i].name);
         if (access(path, R_OK) != 0) {
-            print_message("%s is not here\n", path);
+            print_message("skipped: %s is not here\n", path);
             skip();
         }
         assert_int_equal(sc_scan_read(&scan, path, NULL), SC_OK);

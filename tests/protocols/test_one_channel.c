@@ -1,33 +1,17 @@
 /* A published prior of one channel, imported, reconstructs MR: complex images, and the record and
  * a warning say how it was applied.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "job_fixture.h"
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "io/npy.h"
 #include "prior/import.h"
 #include "prior/safetensors.h"
 #include "prior/score_sde_config.h"
-#include "protocols/job.h"
-#include "recon/simulate.h"
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { NY = 26, NX = 22 };
-
-static char folder[64];
 static int warnings;
-
-static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
 
 static const char config_text[] =
     "{\"model\": {\"name\": \"ncsnpp\", \"nf\": 8, \"ch_mult\": [1, 1], \"num_res_blocks\": 1,"
@@ -73,39 +57,13 @@ static void import_prior(const char *prior, const char *centred)
     sc_free(theta);
 }
 
-/* A bright half with a phase, so that neither part is empty. */
-static int make_scan(void **state)
+/* With a phase, so that neither part is empty. */
+static int make_files(void **state)
 {
     (void)state;
-    char path[256];
-    sc_volume image = {0};
-    sc_scan scan;
-    sc_device *device;
-    sc_simulate_options o = sc_simulate_default();
-    strcpy(folder, "/tmp/scorecon-one-channel-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(sc_array_create(&image.data, SC_C32, 3, (int64_t[]){1, NY, NX}), SC_OK);
-    for (int y = 5; y < 20; y++)
-        for (int x = 4; x < 17; x++)
-            ((sc_c32 *)image.data.data)[y * NX + x] =
-                (float)(1 + (x > 9)) * (0.8f + 0.6f * _Complex_I);
-    o.coils = 3, o.mask = "lines:2:12", o.noise_samples = 64;
-    assert_int_equal(sc_device_create_cpu(&device, 1), SC_OK);
-    assert_int_equal(sc_simulate(&scan, NULL, &image, &o, device), SC_OK);
-    in_folder(path, "scan.h5");
-    assert_int_equal(sc_scan_write_ismrmrd(path, &scan, NULL), SC_OK);
-    sc_scan_free(&scan);
-    sc_device_free(device);
-    sc_volume_free(&image);
+    make_folder("one-channel");
+    make_scan(1, 0.8f + 0.6f * _Complex_I);
     return 0;
-}
-
-static int remove_all(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0;
 }
 
 static void listen(void *self, sc_log_level level, const char *message)
@@ -187,5 +145,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_imported_prior_of_one_channel_reconstructs_complex_images),
     };
-    return cmocka_run_group_tests(tests, make_scan, remove_all);
+    return cmocka_run_group_tests(tests, make_files, remove_folder);
 }

@@ -1,82 +1,23 @@
 /* Planes that ask the prior together: the same images as each for itself, in larger batches; on the
  * CPU, and on the CUDA row over the fake runtime. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "job_fixture.h"
 
 #include "base/cuda_module_internal.h"
-#include "base/memory.h"
-#include "prior/weights.h"
 #include "protocols/job_internal.h"
-#include "recon/simulate.h"
 #include "tests/fake_cuda/fake.h"
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { SLICES = 5, NY = 26, NX = 22 };
+enum { SLICES = 5 };
 
 #define FULL 2 /* brightest value of an image */
-
-static char folder[64];
-
-static void in_folder(char *path, const char *name) { snprintf(path, 256, "%s/%s", folder, name); }
-
-static void make_weights(const char *path)
-{
-    sc_network_config config = sc_network_config_default();
-    sc_network *network;
-    float *theta;
-    config.nf = 8, config.levels = 2;
-    for (int i = 0; i < 8; i++)
-        config.ch_mult[i] = 1;
-    assert_int_equal(sc_network_create(&network, &config), SC_OK);
-    assert_int_equal(SC_ALLOC(&theta, sc_network_parameter_count(network), "theta"), SC_OK);
-    sc_network_initialise(network, theta, 1);
-    sc_weights_record record = {.sde = sc_sde_ve(0.002, 50), .modality = (char *)"MR"};
-    assert_int_equal(sc_weights_write(path, network, theta, &record), SC_OK);
-    sc_free(theta);
-    sc_network_free(network);
-}
 
 static int make_files(void **state)
 {
     (void)state;
-    char path[256];
-    sc_volume image = {0};
-    sc_scan scan;
-    sc_device *device;
-    sc_simulate_options o = sc_simulate_default();
-    strcpy(folder, "/tmp/scorecon-together-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(sc_array_create(&image.data, SC_F32, 3, (int64_t[]){SLICES, NY, NX}), SC_OK);
-    for (int k = 0; k < SLICES; k++)
-        for (int y = 5; y < 20; y++)
-            for (int x = 4; x < 15 + k; x++)
-                ((float *)image.data.data)[(k * NY + y) * NX + x] = (float)(1 + (x > 9));
-    o.coils = 3, o.mask = "lines:2:12", o.noise_samples = 64;
-    assert_int_equal(sc_device_create_cpu(&device, 1), SC_OK);
-    assert_int_equal(sc_simulate(&scan, NULL, &image, &o, device), SC_OK);
-    in_folder(path, "scan.h5");
-    assert_int_equal(sc_scan_write_ismrmrd(path, &scan, NULL), SC_OK);
-    in_folder(path, "weights.safetensors");
-    make_weights(path);
-    sc_scan_free(&scan);
-    sc_device_free(device);
-    sc_volume_free(&image);
+    make_folder("together");
+    make_scan(SLICES, 1);
+    make_weights();
     return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0;
 }
 
 /* The score of a run, listened to. */
@@ -197,5 +138,5 @@ int main(void)
         cmocka_unit_test(planes_together_on_a_gpu_do_too),
         cmocka_unit_test(what_does_not_fit_is_done_one_at_a_time),
     };
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, remove_folder);
 }
