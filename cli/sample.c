@@ -104,6 +104,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 typedef struct {
     int count, h, w, channels;
     float *x, *latents; /* (count, h, w, channels) */
+    double black;       /* of the prior's images */
     int64_t evaluations;
 } sampling;
 
@@ -112,7 +113,8 @@ static size_t image_size(const sampling *s)
     return (size_t)s->h * (size_t)s->w * (size_t)s->channels;
 }
 
-/* Magnitudes of all images in a grid of nearly as many rows as columns; white is one for all. */
+/* Magnitudes of all images in a grid of nearly as many rows as columns; black is the prior's, white
+ * one for all. */
 static sc_status write_png(const char *path, const sampling *s)
 {
     float *grid;
@@ -129,7 +131,7 @@ static sc_status write_png(const char *path, const sampling *s)
                 corner[i * nx + j] = s->channels == 2 ? hypotf(p[0], p[1]) : p[0];
             }
     }
-    status = sc_png_write_gray(path, grid, ny, nx, 0, sc_png_white(grid, ny * nx));
+    status = sc_png_write_gray(path, grid, ny, nx, s->black, sc_png_white(grid, ny * nx));
     sc_free(grid);
     return status;
 }
@@ -266,6 +268,7 @@ static sc_status sample(const arguments *a)
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy or .png", a->output));
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
     s.channels = score->channels;
+    s.black = score->channels == 1 ? score->black : 0;
     SC_TRY(prepare(&s, a, &score->sde));
     SC_TRY(draw_images(&s, a, score));
     SC_TRY(png ? write_png(a->output, &s)

@@ -12,12 +12,15 @@ if [ -n "$command" ]; then
 else
     summary="reconstruction of medical images from few measurements"
 fi
+others=$("$program" --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | grep -vx "$command")
 {
     printf '.TH %s 1 "" "scorecon %s" "scorecon"\n' "$(printf %s "$page" | tr a-z A-Z)" "$version"
     printf '.SH NAME\n%s \\- %s\n.SH SYNOPSIS\n.nf\n' "$page" "$(printf %s "$summary" | escape)"
     printf '%s\n' "$help" | sed -n '1{s/^Usage: *//;p;}' | escape
     printf '.fi\n.SH DESCRIPTION\n.nf\n'
     printf '%s\n' "$help" | sed 1d | escape
-    printf '.fi\n.SH SEE ALSO\n.BR scorecon (1)\n'
+    printf '.fi\n.SH SEE ALSO\n'
+    [ -z "$command" ] || printf '.BR scorecon (1),\n'
+    printf '.BR scorecon\\-%s (1),\n' $others | sed '$s/,$//'
 } >"$file.tmp"
 mv "$file.tmp" "$file"
