@@ -13,6 +13,7 @@
 
 #define FEW 2
 #define MORE 5
+#define QUICK 0.5 /* seconds of a plane; so short a run is measured whole */
 #define FEWEST_STEPS 4 /* below that a result is not worth its name */
 
 /* The options that count a method's steps. */
@@ -105,6 +106,11 @@ static sc_status measure_steps(measured *m, const sc_running *run, const sc_prob
     SC_TRY(time_steps(&more, run, problem, m->workers, name, MORE));
     m->step = fmax(more - few, 0.05 * more) / (MORE - FEW);
     m->start = fmax(few - FEW * m->step, 0);
+    if (m->start + m->steps * m->step < QUICK) { /* it may stop before its last step */
+        double whole;
+        SC_TRY(time_steps(&whole, run, problem, m->workers, name, m->steps));
+        m->step = fmax(whole - m->start, 0) / m->steps;
+    }
 cleanup:
     return status;
 }
