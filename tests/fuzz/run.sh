@@ -35,8 +35,11 @@ for reader in "${readers[@]}"; do
     mkdir -p "${folders[@]:0:2}"
     [ -d "${folders[2]}" ] || unset 'folders[2]'
     log=$build/findings/$reader.log
+    forgiven=
+    [ ! -f "$here/$reader.supp" ] || forgiven=suppressions=$here/$reader.supp
     # libhdf5's and libxml2's globals live until the end: reachable, so no leak
-    if (cd "$build" && OMP_NUM_THREADS=1 ASAN_OPTIONS=allocator_may_return_null=1 "$build/tests/fuzz/fuzz_$reader" \
+    if (cd "$build" && OMP_NUM_THREADS=1 ASAN_OPTIONS=allocator_may_return_null=1 LSAN_OPTIONS=$forgiven \
+        "$build/tests/fuzz/fuzz_$reader" \
         -max_total_time="$share" -rss_limit_mb=1024 -malloc_limit_mb=4096 -timeout=30 -max_len=65536 \
         -print_final_stats=1 -artifact_prefix="$build/findings/$reader-" \
         "${folders[@]}") >"$log" 2>&1; then
