@@ -14,7 +14,8 @@
 
 typedef struct {
     int kernel;       /* window, 6 */
-    double threshold; /* keep singular values above sqrt(threshold) of the largest, 0.001 (BART) */
+    double threshold; /* keep singular values above sqrt(threshold) of the largest (BART: 0.001);
+                         0: what stands out of the noise */
     double crop;      /* a map is 0 where its eigenvalue is not above this, 0.8 */
     int sets;         /* 1, 2, or 0: two where two are needed */
 } sc_espirit_options;
@@ -29,8 +30,9 @@ typedef struct {
     double second_share; /* part of the support where the second eigenvalue exceeds 0.9 */
 } sc_espirit_maps;
 
-/* block (coil, cy, cx), whitened. Phase is that of the principal coil of the block.
- * SC_ERR_INPUT: the block is smaller than the kernel. *out is empty on failure. */
+/* block (coil, cy, cx), whitened: noise of variance 1 per real component. Phase is that of the
+ * principal coil of the block. SC_ERR_INPUT: the block is smaller than the kernel. *out is empty on
+ * failure. */
 sc_status sc_espirit(sc_espirit_maps *out, const sc_c32 *block, int coils, int64_t cy, int64_t cx,
                      int64_t ny, int64_t nx, const sc_espirit_options *options, int threads);
 void sc_espirit_free(sc_espirit_maps *out); /* empties it; NULL is fine */

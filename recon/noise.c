@@ -14,6 +14,9 @@
 /* Below this the calibration matrix contradicts the edge by more than both errors. */
 #define CALIBRATION_BELOW_EDGE 0.85
 #define CALIBRATION_ROUNDS 2
+/* No receiver has less noise than this share of the strongest sample, and no map is as exact: a
+ * simulated scan without noise, a dead coil, a coil given twice. */
+#define LEAST_NOISE 1e-6
 
 void sc_noise_free(sc_noise *noise)
 {
@@ -137,12 +140,48 @@ cleanup:
     return status;
 }
 
+static double strongest_sample(const sc_scan *scan, int64_t coil)
+{
+    int64_t points = scan->nz * scan->ny * scan->nx;
+    double strongest = 0;
+    for (int64_t image = 0; image < scan->frames * scan->slices; image++) {
+        const sc_c32 *k = (const sc_c32 *)scan->kspace.data + (image * scan->coils + coil) * points;
+        for (int64_t i = 0; i < points; i++)
+            strongest = fmax(strongest, creal(k[i] * conj((double complex)k[i])));
+    }
+    return strongest;
+}
+
+/* least (coil): the least variance, by a coil's own strongest sample; of a dead coil by anybody's
+ */
+static void least_noise(double *least, const sc_scan *scan)
+{
+    double any = 0;
+    for (int64_t c = 0; c < scan->coils; c++) {
+        least[c] = LEAST_NOISE * LEAST_NOISE * strongest_sample(scan, c);
+        any = fmax(any, least[c]);
+    }
+    for (int64_t c = 0; c < scan->coils; c++)
+        if (least[c] == 0)
+            least[c] = any;
+}
+
+static void add_variance(sc_noise *noise, const double *variance)
+{
+    for (int c = 0; c < noise->coils; c++)
+        noise->covariance[c * noise->coils + c] += variance[c];
+}
+
 /* The lower of edge and calibration matrix: what remains of the signal can only raise either. */
 static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *scan)
 {
     sc_status status = SC_OK;
+    double *least = NULL;
     SC_TRY(start(noise, (int)scan->coils));
+    SC_TRY(SC_ALLOC(&least, scan->coils, "least noise"));
+    least_noise(least, scan);
     SC_TRY(sc_noise_edge(noise, edge_power, scan));
+    add_variance(noise, least);
     noise->source = SC_NOISE_EDGE;
     SC_TRY(sc_noise_calibration_ratio(&noise->calibration_ratio, noise, scan));
     if (noise->calibration_ratio < CALIBRATION_BELOW_EDGE) {
@@ -151,6 +190,7 @@ static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *s
             SC_TRY(sc_noise_calibration_ratio(&noise->calibration_ratio, noise, scan));
         }
         SC_TRY(resize(noise, noise->calibration_ratio));
+        add_variance(noise, least);
         noise->source = SC_NOISE_CALIBRATION;
         /* the calibration matrix of real scans reads high by up to a fifth (motion, pulsation) */
         noise->relative_error = fmax(noise->relative_error, 0.2);
@@ -158,6 +198,7 @@ static sc_status from_data(sc_noise *noise, double *edge_power, const sc_scan *s
     }
     noise->edge_ratio = sc_noise_sigma(noise) / sqrt(*edge_power);
 cleanup:
+    sc_free(least);
     if (status != SC_OK)
         sc_noise_free(noise);
     return status;

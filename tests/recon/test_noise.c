@@ -1,6 +1,7 @@
 /* Noise covariance from prescans and from the data, where the truth is known. */
 #include "phantom.h"
 #include "recon/noise.h"
+#include "recon/whiten.h"
 #include <lapacke.h>
 
 static void prescan_covariance_is_exact_to_its_statistics(void **state)
@@ -247,6 +248,35 @@ static void no_data_is_one_clear_line(void **state)
     sc_scan_free(&scan);
 }
 
+/* A simulation without noise, a dead coil, the same coil twice: each still has a covariance that
+ * whitens. */
+static void no_coil_is_without_noise(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        sc_scan scan;
+        sc_noise noise;
+        sc_whitener whitener;
+        sc_simulate_options o = sc_simulate_default();
+        o.mask = "lines:4:24";
+        o.noise = kind == 0 ? 0 : 0.003;
+        phantom_scan(&scan, NULL, 1, 128, 120, &o);
+        int64_t n = scan.ny * scan.nx;
+        sc_c32 *k = scan.kspace.data;
+        if (kind == 1)
+            memset(k + n, 0, (size_t)n * sizeof *k);
+        if (kind == 2)
+            memcpy(k + n, k, (size_t)n * sizeof *k);
+        sc_array_free(&scan.noise);
+        OK(sc_noise_estimate(&noise, &scan));
+        OK(sc_whitener_create(&whitener, &noise));
+        assert_true(sc_noise_sigma(&noise) > 0);
+        sc_whitener_free(&whitener);
+        sc_noise_free(&noise);
+        sc_scan_free(&scan);
+    }
+}
+
 static void given_noise_is_alike_in_all_coils_and_independent(void **state)
 {
     (void)state;
@@ -272,6 +302,7 @@ int main(void)
         cmocka_unit_test(noise_scales_with_the_data),
         cmocka_unit_test(a_prescan_in_other_units_is_not_believed),
         cmocka_unit_test(a_single_coil_gets_an_honest_error),
+        cmocka_unit_test(no_coil_is_without_noise),
         cmocka_unit_test(given_noise_is_alike_in_all_coils_and_independent),
         cmocka_unit_test(no_data_is_one_clear_line),
     };
