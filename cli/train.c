@@ -199,33 +199,40 @@ static sc_status read_network(sc_network_config *config, const arguments *a)
 
 /* ---- the run ---- */
 
-static sc_status begin(sc_training *training, const arguments *a)
+static sc_status begin(sc_training *training, const arguments *a, sc_train_about *about)
 {
+    sc_status status = SC_OK;
     bool exists = a->checkpoint && sc_path_exists(a->checkpoint);
     if (exists && !a->resume)
         return sc_fail(SC_ERR_USAGE, "%s exists: --resume goes on from it, or remove it",
                        a->checkpoint);
-    if (exists)
-        return sc_training_load(training, a->checkpoint);
-    return a->init ? sc_training_start_from(training, a->init) : SC_OK;
+    if (exists) {
+        SC_TRY(sc_training_load(training, a->checkpoint));
+        SC_TRY(sc_train_about_resume(about, sc_training_described(training)));
+    } else if (a->init) {
+        SC_TRY(sc_training_start_from(training, a->init));
+    }
+    SC_TRY(sc_training_describe(training, &about->about));
+cleanup:
+    return status;
 }
 
-static sc_status run_training(sc_training *training, const arguments *a, sc_training_about *about,
+static sc_status run_training(sc_training *training, const arguments *a, sc_train_about *about,
                               sc_train_reporter *reporter)
 {
     sc_status status = SC_OK;
     char *command = NULL;
+    SC_TRY(begin(training, a, about));
     SC_TRY(describe_command(&command, a));
-    about->command = command;
-    about->program = "scorecon " SC_VERSION;
+    about->about.command = command;
+    about->about.program = "scorecon " SC_VERSION;
     bool bar = isatty(STDERR_FILENO);
     const sc_progress *shown = sc_cli_progress(&a->cli);
     const sc_progress quiet = {NULL, NULL, shown->cancelled};
     const sc_training_plan plan = {
-        .checkpoint = a->checkpoint, .weights = a->output, .about = about,
+        .checkpoint = a->checkpoint, .weights = a->output, .about = &about->about,
         .checkpoint_minutes = a->minutes, .hours = a->hours, .progress = bar ? shown : &quiet,
         .self = reporter, .report = sc_train_report, .report_steps = REPORT_STEPS};
-    SC_TRY(begin(training, a));
     SC_TRY(sc_train_reporter_resume(reporter, sc_training_current(training)->images));
     SC_TRY(sc_training_run(training, &plan));
     const sc_training_state *end = sc_training_current(training);
@@ -324,7 +331,7 @@ static sc_status train(const arguments *a)
     SC_TRY(sc_training_create(&training, &config, &a->options, &set.train.source,
                               set.val.count ? &set.val.source : NULL, gpu ? gpu : device));
     reporter.training = training;
-    SC_TRY(run_training(training, a, &about.about, &reporter));
+    SC_TRY(run_training(training, a, &about, &reporter));
 cleanup:
     sc_train_about_free(&about);
     sc_train_reporter_free(&reporter);

@@ -69,6 +69,15 @@ cleanup:
     return status;
 }
 
+static void publish(sc_train_about *about)
+{
+    about->about = (sc_training_about){.modality = about->text[MODALITY],
+                                       .anatomy = about->text[ANATOMY],
+                                       .licence = about->text[LICENCE],
+                                       .data = about->text[DATA],
+                                       .init = about->text[INIT]};
+}
+
 sc_status sc_train_about_read(sc_train_about *about, const char *path, const char *init)
 {
     sc_status status = SC_OK;
@@ -77,17 +86,44 @@ sc_status sc_train_about_read(sc_train_about *about, const char *path, const cha
         SC_TRY(inherit(about, init));
     if (path)
         SC_TRY(take(about, path));
+    about->told = path != NULL;
     for (int i = MODALITY; i <= DATA; i++)
         if (!about->text[i])
             SC_TRY(set(about, i, ""));
-    about->about = (sc_training_about){.modality = about->text[MODALITY],
-                                       .anatomy = about->text[ANATOMY],
-                                       .licence = about->text[LICENCE],
-                                       .data = about->text[DATA],
-                                       .init = about->text[INIT]};
+    publish(about);
 cleanup:
     if (status != SC_OK)
         sc_train_about_free(about);
+    return status;
+}
+
+/* The prior that a run began from is that of its checkpoint, whatever --init says later. */
+static sc_status keep_init(sc_train_about *about, const char *init)
+{
+    const char *now = about->text[INIT];
+    if (now && (!init || strcmp(now, init) != 0))
+        sc_log(SC_LOG_WARN, "--init: the checkpoint began from %s%s, which is kept",
+               init ? "SHA-256 " : "no other prior", init ? init : "");
+    return set(about, INIT, init);
+}
+
+sc_status sc_train_about_resume(sc_train_about *about, const sc_training_about *kept)
+{
+    sc_status status = SC_OK;
+    const char *const text[] = {[MODALITY] = kept->modality,
+                                [ANATOMY] = kept->anatomy,
+                                [LICENCE] = kept->licence,
+                                [DATA] = kept->data};
+    if (!kept->licence) /* a checkpoint that says nothing */
+        return SC_OK;
+    if (about->told && kept->licence[0] && strcmp(about->text[LICENCE], kept->licence) != 0)
+        sc_log(SC_LOG_WARN, "licence '%s', but the checkpoint has '%s'", about->text[LICENCE],
+               kept->licence);
+    for (int i = MODALITY; i <= DATA && !about->told; i++)
+        SC_TRY(set(about, i, text[i] ? text[i] : ""));
+    SC_TRY(keep_init(about, kept->init));
+cleanup:
+    publish(about);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* A training checkpoint, format "scorecon-training-1": safetensors with theta, ema, adam_m, adam_v
- * (F32, flat), and as __metadata__ the network, the options, the data's fingerprint, step and
- * images seen. It holds no times and no paths, so equal states are equal bytes.
+ * (F32, flat), and as __metadata__ the network, the options, the data's fingerprint, what the run
+ * says of the prior (training_about.c), step and images seen. It holds no times and no paths, so equal states are equal bytes.
  */
 #include "base/memory.h"
 #include "prior/safetensors.h"
@@ -44,10 +44,11 @@ sc_status sc_training_save(const sc_training *t, const char *path)
     float *data[VECTORS];
     const char *name[VECTORS];
     sc_safetensor tensor[VECTORS];
-    char *network = NULL, *options = print_options(t), step[32], images[32];
+    char *network = NULL, *about = NULL, *options = print_options(t), step[32], images[32];
     if (!options)
         SC_TRY(sc_fail(SC_ERR_MEMORY, "checkpoint: no memory for its options"));
     SC_TRY(sc_network_config_print(&network, sc_network_configuration(t->network)));
+    SC_TRY(sc_training_about_print(&about, &t->about));
     snprintf(step, sizeof step, "%lld", (long long)t->state.step);
     snprintf(images, sizeof images, "%lld", (long long)t->state.images);
     vectors(data, name, t);
@@ -56,11 +57,13 @@ sc_status sc_training_save(const sc_training *t, const char *path)
     const sc_metadata metadata[] = {
         {"format", FORMAT}, {"network", network}, {"options", options},
         {"step", step},     {"images", images},   {"data", t->train.fingerprint},
+        {"about", about},
     };
     SC_TRY(
         sc_safetensors_write(path, tensor, VECTORS, metadata, sizeof metadata / sizeof *metadata));
 cleanup:
     free(options);
+    sc_free(about);
     sc_free(network);
     return status;
 }
@@ -179,6 +182,7 @@ static sc_status load(sc_training *t, const sc_safetensors *file, const char *ne
     sc_status status = SC_OK;
     float *data[VECTORS];
     const char *name[VECTORS];
+    sc_training_about about = {0};
     int64_t step, images;
     SC_TRY(expect(file, "format", FORMAT, "format"));
     SC_TRY(expect_network(file, network));
@@ -189,11 +193,16 @@ static sc_status load(sc_training *t, const sc_safetensors *file, const char *ne
     vectors(data, name, t);
     for (int i = 0; i < VECTORS; i++)
         SC_TRY(check_vector(file, name[i], t->count));
+    SC_TRY(sc_training_about_parse(&about, sc_safetensors_metadata(file, "about")));
     for (int i = 0; i < VECTORS; i++)
         memcpy(data[i], sc_safetensors_find(file, name[i])->array.data,
                (size_t)t->count * sizeof(float));
     t->state = (sc_training_state){.step = step, .images = images};
+    sc_training_forget(&t->about);
+    t->about = about;
+    about = (sc_training_about){0};
 cleanup:
+    sc_training_forget(&about);
     return status;
 }
 

@@ -149,6 +149,7 @@ void sc_training_free(sc_training *t)
     sc_network_free(t->network);
     sc_image_set_free(&t->train);
     sc_image_set_free(&t->val);
+    sc_training_forget(&t->about);
     void *owned[] = {t->theta, t->ema, t->m, t->v,    t->gradient, t->x0,
                      t->z,     t->x,   t->d, t->time, t->loss,     t->picked};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)

@@ -90,6 +90,11 @@ typedef struct {
     const char *command, *program; /* "scorecon 0.1.0" */
 } sc_training_about;
 
+/* Copies what about says, less command and program, into the training: its checkpoints keep it. */
+sc_status sc_training_describe(sc_training *training, const sc_training_about *about);
+/* What was said by describe or by the loaded checkpoint; all NULL if nothing. Borrowed. */
+const sc_training_about *sc_training_described(const sc_training *training);
+
 /* The EMA weights as a prior (prior/weights.h), written atomically. validation may be NULL. */
 sc_status sc_training_export(const sc_training *training, const char *path,
                              const sc_training_about *about, const sc_validation *validation);

@@ -42,12 +42,19 @@ struct sc_training {
     int *picked;                           /* (batch) image of each, -1: given from outside */
     float *x, *d;                          /* (example), of the validation */
     sc_training_state state;
+    sc_training_about about; /* owned texts; empty: nothing is said */
 };
 
 double sc_training_option(const sc_training *training, const char *name);
 
 /* Bits of SC_WITHOUT_..., from the options. */
 unsigned sc_training_left_out(const sc_training *training);
+
+/* What sc_training_about owns in a training, freed and emptied. */
+void sc_training_forget(sc_training_about *about);
+/* As JSON, to be freed with sc_free, and back; NULL, of an older checkpoint, is an empty one. */
+sc_status sc_training_about_print(char **json, const sc_training_about *about);
+sc_status sc_training_about_parse(sc_training_about *about, const char *json);
 
 /* Workers for the options batch and part and the device's threads. */
 sc_status sc_training_start_workers(sc_training *training);

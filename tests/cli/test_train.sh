@@ -116,6 +116,21 @@ echo '{"modality": "MR", "anatomy": "hand", "licence": "other", "data": "hands"}
 "$program" info tuned.safetensors | grep -qE '^  licence +other$' || fail "--about does not win over --init"
 grep -q "licence 'other', but the prior that --init starts from has 'share alike'" err.txt || fail "another licence is not said"
 grep -qF "fine_tuned_from\\\":\\\"$(sha256sum <knee.safetensors | head -c 64)" tuned.safetensors || fail "the record does not name the first prior"
+# a checkpoint knows it, too: neither --init nor --about is needed to go on
+kept=("${tune[@]}" --checkpoint kept.ckpt -o kept.safetensors)
+base=$(sha256sum <knee.safetensors | head -c 64)
+"$program" "${kept[@]}" --quiet --init knee.safetensors || fail "--init with a checkpoint"
+"$program" "${kept[@]}" --quiet --resume --images 8 --network net.json || fail "resuming without --init"
+"$program" info kept.safetensors >text.txt
+for line in 'modality +MR' 'anatomy +knee' 'licence +share alike' "data +knees of A; fine-tuned from SHA-256 $base"; do
+    grep -qE "^  $line\$" text.txt || fail "a resumed run loses '$line': $(cat text.txt)"
+done
+grep -qF "fine_tuned_from\\\":\\\"$base" kept.safetensors || fail "a resumed run does not name the first prior"
+"$program" "${kept[@]}" --resume --images 12 --network net.json --about about.json 2>err.txt >/dev/null || fail "resuming with --about"
+"$program" info kept.safetensors | grep -qE '^  licence +other$' || fail "--about does not win over the checkpoint"
+grep -q "licence 'other', but the checkpoint has 'share alike'" err.txt || fail "another licence on resuming is not said: $(cat err.txt)"
+"$program" "${kept[@]}" --resume --images 16 --init tuned.safetensors 2>err.txt >/dev/null || fail "resuming with another --init"
+grep -q "the checkpoint began from SHA-256 $base, which is kept" err.txt || fail "another --init is not said: $(cat err.txt)"
 echo '{"modality": "MR"}' >about.json
 expect 1 "about.json: expected a text 'anatomy'" "${tune[@]}" --about about.json -o x.safetensors
 
