@@ -78,6 +78,17 @@ sc_status sc_op_gradient(sc_op **op, const sc_device *device, const sc_shape *sh
 sc_status sc_op_chain(sc_op **op, sc_op **part, int n);
 /* [op0; op1; ...]: one domain, ranges one after the other; takes ownership, also on failure. */
 sc_status sc_op_stack(sc_op **op, sc_op **part, int n);
+/* (A_0 x_0, A_1 x_1, ...) of n parts with equal domains, which become (n, dim...); takes ownership,
+ * also on failure. The parts are shared out to `threads`, so theirs should be a device of one thread
+ * where that is more than one. */
+sc_status sc_op_blocks(sc_op **op, const sc_device *device, sc_op **part, int n, int threads);
+/* factor * inner, which is borrowed. */
+sc_status sc_op_scaled(sc_op **op, const sc_op *inner, double factor);
+/* Between neighbouring slices, of the first set: x (slice, set, y, x) -> (slice - 1, y, x),
+ * pair_k (weight_{k+1} x_{k+1} - weight_k x_k). weight (slice, y, x), complex images only, and pair
+ * (slice - 1, y, x) are on the host, copied; NULL: 1. */
+sc_status sc_op_slice_difference(sc_op **op, const sc_device *device, const sc_shape *shape,
+                                 const sc_c32 *weight, const float *pair);
 /* Cartesian parallel MR: mask * Fourier * coils with the fused normal
  * S^H F^H M^2 F S. x (set, [kz,] y, x), y (coil, [kz,] ky, kx). */
 sc_status sc_op_sense(sc_op **op, const sc_device *device, const sc_c32 *maps, const float *weight,

@@ -80,10 +80,27 @@ static inline sc_op *rows_composed(const sc_device *device, const int64_t dim[2]
     return op;
 }
 
+/* [blocks of SENSE; a quarter of the differences of its slices] */
+static inline sc_op *rows_slices(const sc_device *device, const int64_t dim[2])
+{
+    const sc_shape shape = {SC_C32, 4, {3, ROWS_SETS, dim[0], dim[1]}};
+    sc_op *slice[3], *stacked[2], *op;
+    sc_c32 *weight = random_maps(1, 3, dim[0] * dim[1], 5);
+    float *pair = random_mask(2 * dim[0], dim[1], true, 3);
+    for (int k = 0; k < 3; k++)
+        slice[k] = rows_sense(device, dim);
+    check_ok(sc_op_blocks(&stacked[0], device, slice, 3, 1));
+    check_ok(sc_op_slice_difference(&stacked[1], device, &shape, weight, pair));
+    check_ok(sc_op_stack(&op, stacked, 2));
+    sc_free(weight);
+    sc_free(pair);
+    return op;
+}
+
 static const row_operator row_operators[] = {
     {"mask", rows_mask},         {"coils", rows_coils}, {"fourier", rows_fourier},
     {"wavelet", rows_wavelet},   {"sense", rows_sense}, {"gradient", rows_gradient},
-    {"composed", rows_composed},
+    {"composed", rows_composed}, {"slices", rows_slices},
 };
 
 typedef void apply_operator(const sc_op *op, void *out, const void *in, void *work);

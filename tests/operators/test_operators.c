@@ -191,6 +191,93 @@ static void stacks_and_chains_of_each_other_are_exact(void **state)
     (void)state;
 }
 
+/* Four slices of two sets, three coils each. */
+static sc_op *make_blocks(const sc_device *device, const int64_t dim[2], int threads)
+{
+    sc_op *part[4], *op;
+    for (int k = 0; k < 4; k++) {
+        sc_op *slice = make_sense(device, 2, 3, 2, dim, k & 1);
+        sc_op *chained[2] = {slice, NULL};
+        sc_shape range = slice->range;
+        chained[1] = make_mask(device, &range, sc_shape_elements(&range));
+        check_ok(sc_op_chain(&part[k], chained, 2));
+    }
+    check_ok(sc_op_blocks(&op, device, part, 4, threads));
+    return op;
+}
+
+static void blocks_are_exact_and_the_same_on_all_threads(void **state)
+{
+    sc_device *device = cpu(1);
+    for (int i = 0; i < COUNT2; i++) {
+        sc_op *one = make_blocks(device, sizes2[i], 1), *three = make_blocks(device, sizes2[i], 3);
+        op_check a = op_check_begin(one, 4), b = op_check_begin(three, 4);
+        assert_int_equal(one->domain.dim[0], 4);
+        sc_op_forward(one, a.y, a.x, a.work);
+        sc_op_forward(three, b.y, b.x, b.work);
+        assert_memory_equal(a.y, b.y, (size_t)a.m * sizeof *a.y);
+        sc_op_normal(one, a.z, a.x, a.work);
+        sc_op_normal(three, b.z, b.x, b.work);
+        assert_memory_equal(a.z, b.z, (size_t)a.n * sizeof *a.z);
+        op_check_end(&a);
+        op_check_end(&b);
+        sc_op_free(one);
+        check_operator(three);
+    }
+    sc_device_free(device);
+    (void)state;
+}
+
+static void a_scaled_operator_is_the_factor_times_the_inner(void **state)
+{
+    sc_device *device = cpu(1);
+    sc_op *inner = make_sense(device, 1, 3, 2, sizes2[0], true), *op;
+    check_ok(sc_op_scaled(&op, inner, 0.25));
+    op_check a = op_check_begin(inner, 2), b = op_check_begin(op, 2);
+    sc_op_forward(inner, a.y, a.x, a.work);
+    sc_op_forward(op, b.y, b.x, b.work);
+    for (int64_t i = 0; i < a.m; i++)
+        assert_true(b.y[i] == 0.25f * a.y[i]);
+    op_check_end(&a);
+    op_check_end(&b);
+    check_operator(op);
+    sc_op_free(inner);
+    sc_device_free(device);
+    (void)state;
+}
+
+/* Weighted and not, complex and real; with two sets the second takes no part. */
+static void slice_differences_are_exact(void **state)
+{
+    sc_device *device = cpu(2);
+    for (int i = 0; i < COUNT2; i++)
+        for (int sets = 1; sets <= 2; sets++) {
+            const int64_t n = sizes2[i][0] * sizes2[i][1];
+            sc_shape shape = {SC_C32, 4, {3, sets, sizes2[i][0], sizes2[i][1]}};
+            sc_c32 *weight = random_maps(1, 3, n, 9);
+            float *pair = random_mask(2 * sizes2[i][0], sizes2[i][1], true, 6);
+            sc_op *op;
+            check_ok(sc_op_slice_difference(&op, device, &shape, weight, pair));
+            check_operator(op);
+            check_ok(sc_op_slice_difference(&op, device, &shape, NULL, pair));
+            check_operator(op);
+            shape.dtype = SC_F32;
+            check_ok(sc_op_slice_difference(&op, device, &shape, NULL, pair));
+            check_operator(op);
+            check_ok(sc_op_slice_difference(&op, device, &shape, NULL, NULL));
+            op_check c = op_check_begin(op, 5);
+            sc_op_forward(op, c.y, c.x, c.work);
+            for (int64_t p = 0; p < n; p++)
+                assert_true(c.y[n + p] == c.x[2 * sets * n + p] - c.x[sets * n + p]);
+            op_check_end(&c);
+            check_operator(op);
+            sc_free(weight);
+            sc_free(pair);
+        }
+    sc_device_free(device);
+    (void)state;
+}
+
 /* everything measured and maps of unit root sum of squares */
 static void full_sampling_with_unit_maps_is_the_identity(void **state)
 {
@@ -266,6 +353,9 @@ int main(void)
         cmocka_unit_test(sense_is_exact_with_one_and_two_sets),
         cmocka_unit_test(fused_sense_equals_the_chain),
         cmocka_unit_test(stacks_and_chains_of_each_other_are_exact),
+        cmocka_unit_test(blocks_are_exact_and_the_same_on_all_threads),
+        cmocka_unit_test(a_scaled_operator_is_the_factor_times_the_inner),
+        cmocka_unit_test(slice_differences_are_exact),
         cmocka_unit_test(full_sampling_with_unit_maps_is_the_identity),
         cmocka_unit_test(largest_eigenvalue_of_weights_is_their_largest_square),
         cmocka_unit_test(failed_compositions_free_their_parts),
