@@ -1,12 +1,16 @@
 /* Annealed proximal iteration: half-quadratic splitting with a denoiser (Zhang et al. 2021,
  * "Plug-and-play image restoration with deep denoiser prior", DPIR), from a CG-SENSE start:
  *
- *     x^ = D(x, sigma_k);   x = (A^H A / sigma_y^2 + I / r^2)^-1 (A^H y / sigma_y^2 + x^ / r^2);
- *     lower sigma;          r^2 = (ratio sigma_k)^2 + (floor sigma_y)^2,
+ *     x^ = D(v, sigma_k);   x_k = (A^H A / sigma_y^2 + I / r^2)^-1 (A^H y / sigma_y^2 + x^ / r^2);
+ *     lower sigma;          v = x_k + momentum (x_k - x_{k-1}),
+ *     r^2 = (ratio sigma_k)^2 + (floor sigma_y)^2,
  *
  * r being the error of x^: a share of the noise removed, and what stays however little is removed.
  * It is also held above what the scan itself shows: the distance of A x^ to the data, less the
  * noise, is the error of x^ where it was measured. So the data rule where the prior does not fit.
+ * Momentum (Nesterov's extrapolation) is for the directions that data and prior leave nearly open: a
+ * step that shrinks the distance there by 1 - e shrinks it by 1 - e / (1 - momentum) with it, and
+ * all that shrink stay stable, for r^2 - l (1 + b) r + l b = 0 has |r| < 1 for 0 <= l < 1, b <= 1.
  * No noise is added back. For a Gaussian prior the two steps at fixed sigma contract to a
  * point that tends to the posterior mean as sigma -> 0. The measured noise enters every data step.
  */
@@ -16,7 +20,7 @@
 enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
-    {"levels", SC_OPT_INT, "", 1, 10000, 24, NULL, "noise levels, geometric"},
+    {"levels", SC_OPT_INT, "", 1, 10000, 15, NULL, "noise levels, geometric"},
     SC_OPTION_FIRST_LEVEL(3),
     SC_OPTION_LAST_LEVEL(1),
     {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 0.8, NULL,
@@ -25,6 +29,8 @@ static const sc_option options_annealed[] = {
      "the part of that error that stays at low noise levels, as a multiple of the measured noise"},
     {"measured", SC_OPT_REAL, "", 0, 10, 0.8, NULL,
      "the same, at least this multiple of its error as measured by the data; 0: not measured"},
+    {"momentum", SC_OPT_REAL, "", 0, 1, 0.7, NULL,
+     "how far the next level starts beyond the result of this one, as a multiple of its last step"},
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
      "the result: after the last data step, or the last denoised image"},
     {"mirror", SC_OPT_BOOL, "", 0, 1, 1, NULL,
@@ -55,12 +61,33 @@ static sc_status data(sc_diffusion *run, int level)
     return sc_gaussian_step_mean(run->gaussian, run->x, run->d, r, run->solve);
 }
 
+/* z: the result of the level before */
+static sc_status start(sc_diffusion *run, int level)
+{
+    sc_status status = sc_diffusion_warm_start(run, level);
+    if (status == SC_OK)
+        sc_diffusion_axpby(run, run->z, 1, run->x, 0, run->x);
+    return status;
+}
+
+static sc_status corrector(sc_diffusion *run, int level)
+{
+    double momentum = sc_diffusion_option(run, "momentum");
+    if (level == run->levels - 1)
+        return SC_OK;
+    sc_diffusion_axpby(run, run->d, 1 + momentum, run->x, -momentum, run->z);
+    sc_diffusion_axpby(run, run->z, 1, run->x, 0, run->x);
+    sc_diffusion_axpby(run, run->x, 1, run->d, 0, run->d);
+    return SC_OK;
+}
+
 static const sc_diffusion_pieces pieces = {
     .name = "annealed-proximal",
     .plan = sc_diffusion_warm_levels,
-    .start = sc_diffusion_warm_start,
+    .start = start,
     .predictor = predictor,
     .data = data,
+    .corrector = corrector,
 };
 
 static sc_status run_annealed(sc_estimate *estimate, const sc_problem *problem,
