@@ -402,7 +402,9 @@ int sc_command_recon(int argc, char **argv)
     if (!a.job.settings.prior &&
         sc_cli_locate(a.prior, sizeof a.prior, "weights/brain-mr.safetensors") == SC_OK)
         a.job.shipped_prior = a.prior;
-    status = prepare_outputs(&a);
+    status = sc_job_check_options(&a.job);
+    if (status == SC_OK)
+        status = prepare_outputs(&a);
     int code = sc_status_exit(status);
     for (int i = 0; i < a.scans && status != SC_ERR_USAGE && status != SC_ERR_CANCELLED; i++) {
         if (i > 0 && status != SC_OK) /* one bad scan does not stop the others */

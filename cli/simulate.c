@@ -168,6 +168,9 @@ static void print_scan(const char *path, const sc_scan *scan, const sc_cli *cli)
                (long long)scan->coils);
 }
 
+/* "full" is the word, even where a file or folder has that name. */
+static bool is_mask_file(const char *mask) { return strcmp(mask, "full") != 0 && sc_path_exists(mask); }
+
 /* A mask file as (ny, nx) floats; sizes are checked by the simulation. */
 static sc_status read_mask(sc_array *mask, sc_simulate_options *o, const sc_volume *image)
 {
@@ -199,7 +202,7 @@ static sc_status simulate_image(const simulate_arguments *a, const sc_device *de
     sc_scan scan = {0};
     o.mask = a->mask ? a->mask : o.mask;
     SC_TRY(sc_image_read(&image, a->image));
-    if (a->mask && sc_path_exists(a->mask))
+    if (a->mask && is_mask_file(a->mask))
         SC_TRY(read_mask(&mask, &o, &image));
     SC_TRY(sc_context(sc_simulate(&scan, a->truth ? &truth : NULL, &image, &o, device), "%s",
                       a->image));
@@ -228,7 +231,7 @@ static sc_status undersample(const simulate_arguments *a)
     if (!a->mask)
         return sc_fail(SC_ERR_USAGE, "%s is a raw scan: expected --mask", a->image);
     SC_TRY(sc_scan_read(&scan, a->image, NULL));
-    if (sc_path_exists(a->mask)) {
+    if (is_mask_file(a->mask)) {
         SC_TRY(sc_scan_apply_mask(&scan, a->mask));
     } else {
         int64_t plane = scan.ny * scan.nx, planes = sc_array_count(&scan.kspace) / plane;

@@ -248,3 +248,50 @@ void sc_gather_free(sc_gather *g)
     sc_free(g->member);
     sc_free(g);
 }
+
+/* ---- members in threads ---- */
+
+typedef struct {
+    sc_gather *gather;
+    int index;
+    void (*work)(void *self, int member, const sc_score *score);
+    void *self;
+} worker;
+
+static void *work_as_member(void *argument)
+{
+    const worker *w = argument;
+    sc_gather_enter(w->gather, w->index);
+    w->work(w->self, w->index, sc_gather_score(w->gather, w->index));
+    sc_gather_leave(w->gather, w->index);
+    return NULL;
+}
+
+sc_status sc_gather_run(const sc_score *score, int members,
+                        void (*work)(void *self, int member, const sc_score *score), void *self)
+{
+    sc_status status = SC_OK;
+    sc_gather *gather = NULL;
+    pthread_t *thread = NULL;
+    worker *list = NULL;
+    int started = 0;
+    SC_TRY(sc_gather_create(&gather, score, members));
+    SC_TRY(SC_ALLOC(&thread, members, "threads"));
+    SC_TRY(SC_ALLOC(&list, members, "threads"));
+    for (; started < members; started++) {
+        list[started] = (worker){gather, started, work, self};
+        if (pthread_create(&thread[started], NULL, work_as_member, &list[started]))
+            break;
+    }
+    for (int i = started; i < members; i++)
+        sc_gather_leave(gather, i);
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    if (started < members)
+        status = sc_fail(SC_ERR_MEMORY, "no more than %d threads of %d", started, members);
+cleanup:
+    sc_gather_free(gather);
+    sc_free(thread);
+    sc_free(list);
+    return status;
+}

@@ -30,4 +30,9 @@ void sc_gather_enter(sc_gather *gather, int member);
 /* The member asks no more; every member must leave, even one that never entered. */
 void sc_gather_leave(sc_gather *gather, int member);
 
+/* All of the above: `work` runs once for each member, in a thread of its own, between enter and
+ * leave. SC_ERR_MEMORY: not all threads could be had, the others have done their work. */
+sc_status sc_gather_run(const sc_score *score, int members,
+                        void (*work)(void *self, int member, const sc_score *score), void *self);
+
 #endif

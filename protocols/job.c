@@ -64,10 +64,23 @@ static void warn_of_scan(const sc_running *run)
 {
     if (run->doubt[0])
         sc_log(SC_LOG_WARN, "%s: %s", run->scan.source, run->doubt);
+    if (run->noise_doubt[0])
+        sc_log(SC_LOG_WARN, "%s: %s", run->scan.source, run->noise_doubt);
+}
+
+bool sc_job_fully_sampled(const sc_running *run)
+{
+    for (int64_t i = 0; i < run->planes; i++)
+        if (run->plane[i].prepare.acceleration > 1)
+            return false;
+    return true;
 }
 
 static void warn(const sc_running *run)
 {
+    if (sc_job_fully_sampled(run))
+        sc_log(SC_LOG_INFO, "%s: nothing was undersampled, all of k-space is measured",
+               run->scan.source);
     for (int64_t i = 0; i < run->planes; i++)
         for (int w = 0; w < run->plane[i].gate.warnings; w++)
             if (run->planes == 1)
@@ -77,6 +90,12 @@ static void warn(const sc_running *run)
                        run->plane[i].gate.warning[w]);
 }
 
+sc_status sc_job_check_options(const sc_job *job)
+{
+    sc_running run;
+    return sc_job_begin(&run, job);
+}
+
 sc_status sc_job_run(const sc_job *job, sc_job_report *report)
 {
     sc_status status = SC_OK;
@@ -84,8 +103,9 @@ sc_status sc_job_run(const sc_job *job, sc_job_report *report)
     sc_running run = {0};
     sc_outdir *outdir = NULL;
     sc_record *record = NULL;
+    SC_TRY(sc_job_begin(&run, job));
     SC_TRY(sc_outdir_create(&outdir, job->output)); /* an unusable folder is said at once */
-    SC_TRY(sc_job_load(&run, job));
+    SC_TRY(sc_job_load(&run));
     warn_of_scan(&run);
     SC_TRY(sc_job_budget(&run));
     SC_TRY(sc_job_reconstruct(&run));

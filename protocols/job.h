@@ -53,6 +53,9 @@ typedef struct {
     char budget[256]; /* what --time-budget chose, and why; "" without one */
 } sc_job_report;
 
+/* Method, its options and samples, without reading or making a file: SC_ERR_USAGE. */
+sc_status sc_job_check_options(const sc_job *job);
+
 /* SC_ERR_NUMERIC: the result failed its test; nothing is written unless `force`. */
 sc_status sc_job_run(const sc_job *job, sc_job_report *report);
 

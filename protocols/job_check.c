@@ -53,7 +53,8 @@ sc_status sc_job_check(const sc_job *job, char **text, bool *doubtful)
     size_t size;
     *text = NULL;
     *doubtful = false;
-    SC_TRY(sc_job_load(&run, job));
+    SC_TRY(sc_job_begin(&run, job));
+    SC_TRY(sc_job_load(&run));
     SC_TRY(prepare_all(&run, &facts));
     FILE *out = open_memstream(&all, &size);
     if (!out)

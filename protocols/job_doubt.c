@@ -2,15 +2,16 @@
  * around its centre, along every axis: the mean energy of the samples in the central eighth is 200
  * to 1400 times that of the outer half in scans of heads. Arrays do not say on which grid they
  * were measured; along the spokes of a radial scan the ratio is 1, and where the centre of k-space
- * is not at n/2 it is far below.
+ * is not at n/2 it is far below. And is a noise that was given that of this scan?
  */
 #include "base/memory.h"
 #include "protocols/job_internal.h"
 #include <complex.h>
 #include <stdio.h>
 
-#define SHORTEST 16   /* of an axis that is looked at */
-#define LEAST_RATIO 2 /* far from 1 and from 200 */
+#define SHORTEST 16    /* of an axis that is looked at */
+#define LEAST_RATIO 2  /* far from 1 and from 200 */
+#define NOISE_FACTOR 5 /* beyond what measuring it from few samples can be off */
 
 /* Energy of the measured samples of frame 0, summed over slices, coils and the other two axes, and
  * their number, at each place of an axis. */
@@ -99,4 +100,20 @@ cleanup:
         sc_free(axis[a].count);
     }
     return status;
+}
+
+void sc_job_doubt_noise(char *text, size_t size, const sc_scan *scan, double given)
+{
+    sc_noise noise;
+    text[0] = 0;
+    if (sc_noise_estimate(&noise, scan) != SC_OK) /* then what was given is all there is */
+        return;
+    double found = sc_noise_sigma(&noise);
+    if (given > NOISE_FACTOR * found || given * NOISE_FACTOR < found) {
+        char how[160];
+        sc_noise_describe(&noise, how, sizeof how);
+        snprintf(text, size, "the noise given is %.3g, %.2g times that measured: %s", given,
+                 given / found, how);
+    }
+    sc_noise_free(&noise);
 }

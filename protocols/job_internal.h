@@ -37,20 +37,33 @@ typedef struct {
     int samples;
     int64_t planes;         /* frames x planes of a frame */
     char doubt[256];        /* about the scan as a whole; "" if there is none */
+    char noise_doubt[256];  /* about a noise that was given; "" if there is none */
     char budget[256];       /* what --time-budget chose, and why; "" without one */
     sc_job_plane *plane;    /* (planes) */
     sc_series series;
 } sc_running;
 
+/* *run: a job with its method and options, checked without reading a file. */
+sc_status sc_job_begin(sc_running *run, const sc_job *job);
 /* Read everything, check everything, nothing is computed but the noise. */
-sc_status sc_job_load(sc_running *run, const sc_job *job);
+sc_status sc_job_load(sc_running *run);
 void sc_job_unload(sc_running *run); /* an empty one is fine */
 
 /* text: why the scan may not be what it is read as, "" if it looks right (job_doubt.c). */
 sc_status sc_job_doubt(char *text, size_t size, const sc_scan *scan);
 
+/* text: that the noise which was given is far from what the scan shows, with both numbers; "" if it
+ * is not, or nothing can be measured. */
+void sc_job_doubt_noise(char *text, size_t size, const sc_scan *scan, double given);
+
+/* No image of the run was undersampled. After sc_job_reconstruct. */
+bool sc_job_fully_sampled(const sc_running *run);
+
 /* Reconstruct all planes into run->series and run->plane. */
 sc_status sc_job_reconstruct(sc_running *run);
+
+/* How many planes ask the score as one batch; below 2: each for itself. */
+int sc_job_together(const sc_running *run);
 
 /* Prepare one plane and run the method on `device`, without finishing: what planning measures. */
 sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_method *method,
@@ -65,6 +78,9 @@ sc_status sc_job_write(const sc_running *run, const sc_record *record, sc_outdir
 /* --time-budget: choose the number of steps by measuring the first plane, and say so in run->budget
  * and as a warning where it is too short. No-op without one. */
 sc_status sc_job_budget(sc_running *run);
+
+/* sc_job_plan of a run that is loaded, which took so long. */
+sc_status sc_job_plan_loaded(sc_running *run, double load_seconds, bool json, char **text);
 
 double sc_job_clock(void); /* monotonic seconds */
 

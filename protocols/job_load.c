@@ -148,6 +148,9 @@ static sc_status calibrate(sc_running *run)
     const sc_protocol *s = &run->job->settings;
     char text[32];
     static const char *const sets[] = {"auto", "1", "2"};
+    if (s->virtual_coils > run->scan.coils)
+        sc_log(SC_LOG_WARN, "%s: %d virtual coils were asked for, but it has %lld coils: none is compressed",
+               run->scan.source, s->virtual_coils, (long long)run->scan.coils);
     options.maps = run->maps.data ? &run->maps : NULL;
     sc_status status = sc_options_set(&options.values, "sets", sets[s->maps]);
     snprintf(text, sizeof text, "%d", s->virtual_coils);
@@ -194,7 +197,7 @@ static sc_status choose_formats(sc_running *run)
     return SC_OK;
 }
 
-sc_status sc_job_load(sc_running *run, const sc_job *job)
+sc_status sc_job_begin(sc_running *run, const sc_job *job)
 {
     sc_status status = SC_OK;
     *run = (sc_running){.job = job};
@@ -203,6 +206,14 @@ sc_status sc_job_load(sc_running *run, const sc_job *job)
     SC_TRY(choose_samples(run));
     SC_TRY(sc_method_find(&run->classical, SC_METHOD_CLASSICAL));
     run->classical_options = sc_options_default(run->classical->options);
+cleanup:
+    return status;
+}
+
+sc_status sc_job_load(sc_running *run)
+{
+    sc_status status = SC_OK;
+    const sc_job *job = run->job;
     SC_TRY(job->cuda ? sc_device_create_cuda(&run->device)
                      : sc_device_create_cpu(&run->device, run->threads));
     run->device->precision = job->precision;
@@ -211,6 +222,8 @@ sc_status sc_job_load(sc_running *run, const sc_job *job)
     read.progress = job->progress;
     SC_TRY(sc_scan_read(&run->scan, job->scan, &read));
     SC_TRY(sc_job_doubt(run->doubt, sizeof run->doubt, &run->scan));
+    if (job->noise > 0)
+        sc_job_doubt_noise(run->noise_doubt, sizeof run->noise_doubt, &run->scan, job->noise);
     SC_TRY(load_maps(run));
     SC_TRY(sc_context(calibrate(run), "%s", run->scan.source));
     SC_TRY(load_geometry(run));

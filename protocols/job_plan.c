@@ -3,6 +3,7 @@
  * processors.
  */
 #include "base/memory.h"
+#include "prior/gather.h"
 #include "protocols/job_internal.h"
 #include <jansson.h>
 #include <math.h>
@@ -13,7 +14,7 @@
 
 #define FEW 2
 #define MORE 5
-#define QUICK 0.5 /* seconds of a plane; so short a run is measured whole */
+#define QUICK 0.5      /* seconds of a plane; so short a run is measured whole */
 #define FEWEST_STEPS 4 /* below that a result is not worth its name */
 
 /* The options that count a method's steps. */
@@ -28,57 +29,79 @@ static const char *step_option(const sc_method *method)
     return NULL;
 }
 
-/* Seconds of a plane: prepare + start + steps * step, on as many threads as a worker gets. */
+/* Seconds of a round of `workers` planes: prepare + start + steps * step. On the CPU each has a
+ * worker of `threads`; on a GPU they take turns, as in the run, so that what is between two steps
+ * adds up but their batch of the network does not. */
 typedef struct {
     double load, prepare, start, step, steps;
     int workers, threads;
+    bool in_turns;
     size_t bytes; /* peak of the whole run */
     char operator_text[256];
     double operator_flops;
     double sigma;
 } measured;
 
-static double plane_seconds(const measured *m, double steps)
+static double round_seconds(const measured *m, const sc_running *run, double steps)
 {
-    return m->prepare + m->start + steps * m->step;
+    double samples = run->samples > 1 ? run->samples : 1;
+    return m->prepare + samples * (m->start + steps * m->step);
 }
 
 static double total_seconds(const measured *m, const sc_running *run, double steps)
 {
-    double samples = run->samples > 1 ? run->samples : 1;
-    double rounds = ceil((double)run->planes / m->workers);
-    return m->load + rounds * (m->prepare + samples * (m->start + steps * m->step));
+    return m->load + ceil((double)run->planes / m->workers) * round_seconds(m, run, steps);
+}
+
+/* One timed call of the method, by several workers at once. */
+typedef struct {
+    const sc_running *run;
+    const sc_problem *problem;
+    sc_options options;
+    sc_status status; /* the first failure */
+    char message[1024];
+} trial;
+
+static void try_one(void *self, int worker, const sc_score *score)
+{
+    trial *t = self;
+    sc_estimate estimate = {0};
+    (void)worker;
+    sc_status mine =
+        sc_job_one(&estimate, t->run, t->run->method, &t->options, t->problem, score, 0, 0, NULL);
+    sc_estimate_free(&estimate);
+    if (mine == SC_OK)
+        return;
+#pragma omp critical(sc_job_queue)
+    {
+        t->status = mine;
+        snprintf(t->message, sizeof t->message, "%s", sc_message());
+    }
 }
 
 /* As many workers at once as the run will have, each with its own copy of the problem's work: they
  * share memory and caches, so one alone would be too fast. */
-static sc_status time_steps(double *seconds, const sc_running *run, const sc_problem *problem,
-                            int workers, const char *name, double steps)
+static sc_status time_steps(double *seconds, const measured *m, const sc_running *run,
+                            const sc_problem *problem, const char *name, double steps)
 {
-    sc_options options = run->options;
-    sc_status status = SC_OK;
-    char message[1024] = "";
-    for (int i = 0; options.table && options.table[i].name; i++) {
-        if (name && !strcmp(options.table[i].name, name))
-            options.value[i] = steps;
-        if (!strcmp(options.table[i].name, "samples"))
-            options.value[i] = 1;
+    trial t = {run, problem, run->options, SC_OK, ""};
+    for (int i = 0; t.options.table && t.options.table[i].name; i++) {
+        if (name && !strcmp(t.options.table[i].name, name))
+            t.options.value[i] = steps;
+        if (!strcmp(t.options.table[i].name, "samples"))
+            t.options.value[i] = 1;
     }
     double start = sc_job_clock();
-#pragma omp parallel num_threads(workers)
-    {
-        sc_estimate estimate = {0};
-        sc_status mine =
-            sc_job_one(&estimate, run, run->method, &options, problem, run->score, 0, 0, NULL);
-        sc_estimate_free(&estimate);
-#pragma omp critical(sc_job_queue)
-        if (mine != SC_OK) {
-            status = mine;
-            snprintf(message, sizeof message, "%s", sc_message());
-        }
+    if (m->in_turns) {
+        sc_status status = sc_gather_run(run->score, m->workers, try_one, &t);
+        if (status != SC_OK)
+            return status;
+    } else {
+#pragma omp parallel num_threads(m->workers)
+        try_one(&t, 0, run->score);
     }
     *seconds = sc_job_clock() - start;
-    return status == SC_OK ? SC_OK : sc_fail(status, "%s", message);
+    return t.status == SC_OK ? SC_OK : sc_fail(t.status, "%s", t.message);
 }
 
 static size_t peak_bytes(void)
@@ -95,20 +118,19 @@ static sc_status measure_steps(measured *m, const sc_running *run, const sc_prob
     double warm, few, more;
     if (!name) {
         m->steps = 1;
-        SC_TRY(time_steps(&warm, run, problem, m->workers, NULL, 0));
-        SC_TRY(time_steps(&m->step, run, problem, m->workers, NULL, 0));
+        SC_TRY(time_steps(&warm, m, run, problem, NULL, 0));
+        SC_TRY(time_steps(&m->step, m, run, problem, NULL, 0));
         goto cleanup;
     }
     m->steps = sc_options_get(&run->options, name);
-    SC_TRY(
-        time_steps(&warm, run, problem, m->workers, name, 1)); /* plans and caches are made here */
-    SC_TRY(time_steps(&few, run, problem, m->workers, name, FEW));
-    SC_TRY(time_steps(&more, run, problem, m->workers, name, MORE));
+    SC_TRY(time_steps(&warm, m, run, problem, name, 1)); /* plans and caches are made here */
+    SC_TRY(time_steps(&few, m, run, problem, name, FEW));
+    SC_TRY(time_steps(&more, m, run, problem, name, MORE));
     m->step = fmax(more - few, 0.05 * more) / (MORE - FEW);
     m->start = fmax(few - FEW * m->step, 0);
     if (m->start + m->steps * m->step < QUICK) { /* it may stop before its last step */
         double whole;
-        SC_TRY(time_steps(&whole, run, problem, m->workers, name, m->steps));
+        SC_TRY(time_steps(&whole, m, run, problem, name, m->steps));
         m->step = fmax(whole - m->start, 0) / m->steps;
     }
 cleanup:
@@ -121,7 +143,10 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
     sc_device *device = NULL;
     sc_problem problem = {0};
     *m = (measured){.load = load_seconds};
-    m->workers = run->job->cuda ? 1 : run->planes < run->threads ? (int)run->planes : run->threads;
+    m->workers = run->planes < run->threads ? (int)run->planes : run->threads;
+    if (run->job->cuda || sc_job_together(run) > 1)
+        m->workers = sc_job_together(run);
+    m->in_turns = m->workers > 1 && sc_job_together(run) > 1;
     m->threads = m->workers > 1 ? 1 : run->threads;
     if (!run->job->cuda)
         SC_TRY(sc_device_create_cpu(&device, m->threads));
@@ -133,7 +158,15 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
     m->operator_flops = problem.A->flops;
     if (problem.A->describe)
         problem.A->describe(problem.A, m->operator_text, sizeof m->operator_text);
-    SC_TRY(measure_steps(m, run, &problem));
+    status = measure_steps(m, run, &problem);
+    if (status == SC_ERR_MEMORY && m->in_turns) { /* as the run will find out, too */
+        m->workers = 1;
+        m->in_turns = false;
+        status = measure_steps(m, run, &problem);
+    }
+    SC_TRY(status);
+    if (m->in_turns)
+        m->prepare *= m->workers;
     double images = (double)run->planes * (double)(problem.ny * problem.nx);
     m->bytes = peak_bytes() + (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
 cleanup:
@@ -186,14 +219,13 @@ static json_t *facts_of(const measured *m, const sc_running *run)
     schedule_text(schedule, sizeof schedule, &run->options);
     if (run->method->plan)
         run->method->plan(&evaluations, &applications, &run->options);
-    double samples = run->samples > 1 ? run->samples : 1;
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
         "method", run->method->name, "claim", run->method->claim, "operator", m->operator_text,
         "schedule", schedule, "operator_gflop", m->operator_flops * 1e-9, "sigma", m->sigma,
         "images", (json_int_t)run->planes, "samples", run->samples, "steps", m->steps,
         "score_evaluations_per_image", evaluations, "operator_applications_per_image", applications,
-        "seconds_per_image", m->prepare + samples * (plane_seconds(m, m->steps) - m->prepare),
+        "seconds_per_image", round_seconds(m, run, m->steps) / (m->in_turns ? m->workers : 1),
         "seconds", total_seconds(m, run, m->steps), "peak_memory_mib", (double)m->bytes / 1048576,
         "images_at_once", m->workers, "threads_per_image", m->threads);
 }
@@ -226,43 +258,53 @@ static sc_status print(char **text, json_t *facts, bool json)
     return status;
 }
 
+sc_status sc_job_plan_loaded(sc_running *run, double load_seconds, bool json, char **text)
+{
+    sc_status status = SC_OK;
+    measured m;
+    json_t *facts = NULL;
+    *text = NULL;
+    SC_TRY(sc_job_budget(run));
+    SC_TRY(measure(&m, run, load_seconds));
+    facts = facts_of(&m, run);
+    if (!facts)
+        SC_TRY(sc_fail(SC_ERR_MEMORY, "no memory for the plan"));
+    if (run->budget[0])
+        json_object_set_new(facts, "time_budget", json_string(run->budget));
+    SC_TRY(print(text, facts, json));
+cleanup:
+    json_decref(facts);
+    return status;
+}
+
 sc_status sc_job_plan(const sc_job *job, bool json, char **text)
 {
     sc_status status = SC_OK;
     double start = sc_job_clock();
     sc_running run = {0};
-    measured m;
-    json_t *facts = NULL;
     *text = NULL;
-    SC_TRY(sc_job_load(&run, job));
-    double load = sc_job_clock() - start;
-    SC_TRY(sc_job_budget(&run));
-    SC_TRY(measure(&m, &run, load));
-    facts = facts_of(&m, &run);
-    if (!facts)
-        SC_TRY(sc_fail(SC_ERR_MEMORY, "no memory for the plan"));
-    if (run.budget[0])
-        json_object_set_new(facts, "time_budget", json_string(run.budget));
-    SC_TRY(print(text, facts, json));
+    SC_TRY(sc_job_begin(&run, job));
+    SC_TRY(sc_job_load(&run));
+    SC_TRY(sc_job_plan_loaded(&run, sc_job_clock() - start, json, text));
 cleanup:
-    json_decref(facts);
     sc_job_unload(&run);
     return status;
 }
 
-/* "30 s: levels=9 of 12, about 27 s: 2.1 s for each step, 8 s for the rest; measuring ..." */
+/* "30 s: levels=9 of 12, about 27 s: 2.1 s for each step, 8 s for the rest; measuring ...", or
+ * "1 s is too short: the fewest steps are taken, levels=4 of 12, about 16 s: ..." */
 static void explain(sc_running *run, const measured *m, const char *name, double steps,
                     double measuring)
 {
     double budget = run->job->settings.time_budget_s, fixed = total_seconds(m, run, 0);
     double all = total_seconds(m, run, steps);
-    bool fewest = steps < m->steps && steps <= FEWEST_STEPS && all + measuring > budget;
+    bool short_of_it = all + measuring > budget;
     snprintf(run->budget, sizeof run->budget,
-             "%.3g s: %s=%g of %g%s, about %.2g s: %.2g s for each step, %.2g s for "
+             "%.3g s%s: %s=%g of %g, about %.2g s: %.2g s for each step, %.2g s for "
              "the rest; measuring them took %.2g s",
-             budget, name, steps, m->steps, fewest ? " (the fewest)" : "", all,
-             total_seconds(m, run, 1) - fixed, fixed, measuring);
-    sc_log(all + measuring > budget ? SC_LOG_WARN : SC_LOG_INFO, "time budget %s", run->budget);
+             budget, short_of_it ? " is too short, the fewest steps are taken" : "", name, steps,
+             m->steps, all, total_seconds(m, run, 1) - fixed, fixed, measuring);
+    sc_log(short_of_it ? SC_LOG_WARN : SC_LOG_INFO, "time budget %s", run->budget);
 }
 
 sc_status sc_job_budget(sc_running *run)

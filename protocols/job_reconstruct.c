@@ -9,7 +9,6 @@
 #include "recon/uncertainty.h"
 #include <math.h>
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -206,63 +205,35 @@ typedef struct {
     sc_running *run;
     queue *q;
     const sc_progress *inner;
-    sc_gather *gather;
-    int index, count; /* of the members */
-} turn_taker;
+    int count; /* of the members */
+} turns;
 
 /* Planes are dealt out beforehand, so that batches are the same in every run. */
-static void *work_in_turns(void *self)
+static void work_in_turns(void *self, int member, const sc_score *score)
 {
-    const turn_taker *m = self;
-    sc_running *run = m->run;
-    sc_gather_enter(m->gather, m->index);
-    for (int64_t i = m->index; i < run->planes && m->q->status == SC_OK; i += m->count)
-        finished(
-            m->q,
-            reconstruct_plane(run, i, run->device, sc_gather_score(m->gather, m->index), m->inner),
-            run->planes, run->job->progress);
-    sc_gather_leave(m->gather, m->index);
-    return NULL;
+    const turns *t = self;
+    sc_running *run = t->run;
+    for (int64_t i = member; i < run->planes && t->q->status == SC_OK; i += t->count)
+        finished(t->q, reconstruct_plane(run, i, run->device, score, t->inner), run->planes,
+                 run->job->progress);
 }
 
-static sc_status reconstruct_in_turns(sc_running *run, queue *q, int count,
-                                      const sc_progress *inner)
+int sc_job_together(const sc_running *run)
 {
-    sc_status status = SC_OK;
-    sc_gather *gather = NULL;
-    pthread_t *thread = NULL;
-    turn_taker *member = NULL;
-    int started = 0;
-    SC_TRY(sc_gather_create(&gather, run->score, count));
-    SC_TRY(SC_ALLOC(&thread, count, "threads"));
-    SC_TRY(SC_ALLOC(&member, count, "threads"));
-    for (; started < count; started++) {
-        member[started] = (turn_taker){run, q, inner, gather, started, count};
-        if (pthread_create(&thread[started], NULL, work_in_turns, &member[started]))
-            break;
-    }
-    if (started < count) {
-        status = sc_fail(SC_ERR_MEMORY, "no more than %d threads of %d", started, count);
-        finished(q, status, run->planes, NULL);
-        for (int i = started; i < count; i++)
-            sc_gather_leave(gather, i);
-    }
-    for (int i = 0; i < started; i++)
-        pthread_join(thread[i], NULL);
-cleanup:
-    sc_gather_free(gather);
-    sc_free(thread);
-    sc_free(member);
-    return status;
+    if (!run->method->needs_score)
+        return 1;
+    return run->planes < run->together ? (int)run->planes : run->together;
 }
 
 /* False: there was no memory for so many at once, and none is done. */
 static bool reconstruct_together(sc_running *run, queue *q, const sc_progress *inner)
 {
-    int count = run->planes < run->together ? (int)run->planes : run->together;
-    if (count < 2 || !run->method->needs_score)
+    int count = sc_job_together(run);
+    turns all = {run, q, inner, count};
+    if (count < 2)
         return false;
-    if (reconstruct_in_turns(run, q, count, inner) == SC_OK && q->status != SC_ERR_MEMORY)
+    if (sc_gather_run(run->score, count, work_in_turns, &all) == SC_OK &&
+        q->status != SC_ERR_MEMORY)
         return true;
     sc_log(SC_LOG_INFO, "no memory for %d images at once: one at a time", count);
     *q = (queue){0};

@@ -72,12 +72,16 @@ static sc_status record_data(sc_record *record, const sc_running *run)
         SC_TRY(sc_record_set_integer(record, "data.only_slice", run->job->read.slice));
     SC_TRY(sc_record_set_integer(record, "data.coils", scan->coils));
     SC_TRY(sc_record_set_number(record, "data.acceleration", first->prepare.acceleration));
+    if (sc_job_fully_sampled(run))
+        SC_TRY(sc_record_set_text(record, "data.sampling", "full: nothing was undersampled"));
     SC_TRY(sc_record_set_integer(record, "data.calibration.ny", first->prepare.block.ny));
     SC_TRY(sc_record_set_integer(record, "data.calibration.nx", first->prepare.block.nx));
     SC_TRY(sc_record_set_integer(record, "data.map_sets", first->prepare.sets));
     SC_TRY(record_noise(record, run));
     if (run->doubt[0])
         SC_TRY(sc_record_add_text(record, "warning", run->doubt));
+    if (run->noise_doubt[0])
+        SC_TRY(sc_record_add_text(record, "warning", run->noise_doubt));
     if (run->geometry.known)
         SC_TRY(sc_record_set_geometry(record, "geometry", &run->geometry));
 cleanup:
@@ -173,9 +177,12 @@ cleanup:
 /* What DICOM says of the image's making: how much was measured, by what the rest was filled in. */
 static void derivation(char *text, size_t size, const sc_running *run)
 {
-    const sc_job_plane *p = &run->plane[0];
-    snprintf(text, size, "%s from %.3g-fold undersampled k-space, %lld coils%s%s; seed %llu",
-             run->method->name, p->prepare.acceleration, (long long)run->scan.coils,
+    char sampling[48] = "fully sampled";
+    if (!sc_job_fully_sampled(run))
+        snprintf(sampling, sizeof sampling, "%.3g-fold undersampled",
+                 run->plane[0].prepare.acceleration);
+    snprintf(text, size, "%s from %s k-space, %lld coils%s%s; seed %llu",
+             run->method->name, sampling, (long long)run->scan.coils,
              run->samples ? ", mean of " : "", run->samples ? run->method->claim : "",
              (unsigned long long)run->job->settings.seed);
 }

@@ -92,12 +92,25 @@ P
     "$program" recon scan.h5 -o three --samples 3 --opt levels=3 --format npy,png --quiet >/dev/null 2>&1 || fail "--samples 3"
     for file in image std p05 p95 samples; do [ -s three/$file.npy ] || fail "--samples 3 writes no $file.npy"; done
     "$program" recon scan.h5 -o hurry --time-budget 0.01 --format npy >/dev/null 2>err.txt || fail "--time-budget"
-    grep -q "time budget 0.01 s: levels=4 of [0-9]* (the fewest), about .* for each step" err.txt ||
+    grep -q "time budget 0.01 s is too short, the fewest steps are taken: levels=4 of [0-9]*, about .* for each step" err.txt ||
         fail "an impossible time budget is not said: $(cat err.txt)"
     "$program" recon scan.h5 -o calm --time-budget 600 --format npy >out.txt 2>err.txt || fail "--time-budget"
     grep -q 'time budget 600 s: levels=\([0-9]*\) of \1, about' out.txt || fail "what a time budget chose is not said: $(cat out.txt)"
     grep -q "budget" err.txt && fail "a time budget that suffices is a warning: $(cat err.txt)"
 fi
+
+# what is not as it was asked for is said, in one line, and done
+"$program" recon scan.h5 -o coils --coils 99 --method cg-sense --format npy >/dev/null 2>err.txt || fail "--coils 99"
+[ "$(grep -c "99 virtual coils were asked for, but it has 4 coils" err.txt)" -eq 1 ] || fail "--coils 99 of 4 is not said: $(cat err.txt)"
+"$program" recon scan.h5 -o coils4 --coils 4 --method cg-sense --format npy >/dev/null 2>err.txt || fail "--coils 4"
+grep -q "virtual coils" err.txt && fail "--coils 4 of 4 is a warning: $(cat err.txt)"
+"$program" recon scan.h5 -o loud --noise 1e4 --method cg-sense --format npy >/dev/null 2>err.txt || fail "--noise 1e4"
+grep -qE "the noise given is 1e\+04, .* times that measured: .*sigma 0.0" err.txt || fail "an absurd noise is not said: $(cat err.txt)"
+grep -q "the noise given is 1e+04" loud/record.json || fail "an absurd noise is not in the record"
+"$program" recon full.h5 -o full --method cg-sense --format npy --log log.jsonl --quiet >/dev/null || fail "a full scan"
+grep -q "full.h5: nothing was undersampled" log.jsonl || fail "the log does not say that nothing was undersampled"
+grep -q '"sampling": "full: nothing was undersampled"' full/record.json || fail "the record does not say that nothing was undersampled"
+grep -q sampling coils/record.json && fail "an undersampled scan counts as full"
 
 # several scans: one bad does not stop the good
 cp scan.h5 second.h5
@@ -130,6 +143,9 @@ mkdir full_folder && touch full_folder/file
 expect 1 "full_folder" recon scan.h5 -o full_folder --method cg-sense
 expect 1 "missing_parent" recon scan.h5 -o missing_parent/deeper/out --method cg-sense
 touch a_file
+expect 2 "unknown option 'bogus'" recon scan.h5 -o a_file --method tv --opt bogus=1
+expect 2 "no-such-method" recon scan.h5 second.h5 -o none --method no-such-method
+[ ! -e none ] || fail "a folder was made for a method that is not there"
 expect 1 "a_file" recon scan.h5 -o a_file --method cg-sense
 
 # nothing was left behind

@@ -112,11 +112,35 @@ static void real_scans_are_told_apart(void **state)
     }
 }
 
+/* The noise of make_scan has a standard deviation of 1. */
+static void a_noise_far_from_the_measured_is_doubted_with_both_numbers(void **state)
+{
+    (void)state;
+    const double given[] = {1, 2, 1e6, 1e-6};
+    sc_scan scan;
+    char text[256];
+    make_scan(&scan, 1, (double[]){0, 4, 4}, 0);
+    for (int i = 0; i < 4; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%.3g", given[i]);
+        sc_job_doubt_noise(text, sizeof text, &scan, given[i]);
+        bool far = i >= 2;
+        assert_int_equal(text[0] != 0, far);
+        if (far) {
+            print_message("%s\n", text);
+            assert_non_null(strstr(text, number));
+            assert_non_null(strstr(text, "sigma"));
+        }
+    }
+    sc_scan_free(&scan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peak_along_every_axis_is_cartesian),
         cmocka_unit_test(an_axis_without_peak_is_doubted),
+        cmocka_unit_test(a_noise_far_from_the_measured_is_doubted_with_both_numbers),
         cmocka_unit_test(axes_too_short_to_tell_are_not_looked_at),
         cmocka_unit_test(lines_that_were_not_measured_do_not_count),
         cmocka_unit_test(real_scans_are_told_apart),

@@ -5,6 +5,7 @@
 #include "base/cuda_module_internal.h"
 #include "protocols/job_internal.h"
 #include "tests/fake_cuda/fake.h"
+#include <jansson.h>
 #include <math.h>
 
 enum { SLICES = 5 };
@@ -64,7 +65,8 @@ static void reconstruct(sc_array *image, sc_array *samples, int together, int co
     job.settings.samples = count;
     job.settings.options = option, job.settings.options_count = 2;
     job.settings.formats = SC_FORMAT_NPY;
-    assert_int_equal(sc_job_load(&run, &job), SC_OK);
+    assert_int_equal(sc_job_begin(&run, &job), SC_OK);
+    assert_int_equal(sc_job_load(&run), SC_OK);
     assert_int_equal(run.planes, SLICES);
     assert_int_equal(run.together, 1);
     if (on_fake)
@@ -131,11 +133,53 @@ static void planes_together_on_a_gpu_do_too(void **state)
     on_fake = false;
 }
 
+/* A plan counts what the run will do: SLICES images, `together` at once, are two rounds. */
+static void a_plan_counts_images_that_take_turns(void **state)
+{
+    (void)state;
+    char scan[256], weights[256], *option[] = {"levels=3", "cg=3"}, *text;
+    sc_job job = sc_job_default();
+    sc_running run;
+    in_folder(scan, "scan.h5"), in_folder(weights, "weights.safetensors");
+    job.scan = scan, job.threads = 2;
+    job.settings.prior = weights;
+    job.settings.options = option, job.settings.options_count = 2;
+    job.settings.formats = SC_FORMAT_NPY;
+    sc_fake_reset();
+    assert_int_equal(sc_job_begin(&run, &job), SC_OK);
+    assert_int_equal(sc_job_load(&run), SC_OK);
+    move(&run, &job);
+    heard = run.score->denoise;
+    run.score->denoise = hear;
+    for (int together = 1; together <= 3; together += 2) {
+        run.together = together;
+        largest = 0;
+        assert_int_equal(sc_job_plan_loaded(&run, 0, true, &text), SC_OK);
+        json_t *plan = json_loads(text, 0, NULL);
+        double image = json_number_value(json_object_get(plan, "seconds_per_image"));
+        double all = json_number_value(json_object_get(plan, "seconds"));
+        int rounds = together == 1 ? SLICES : 2;
+        assert_int_equal(json_integer_value(json_object_get(plan, "images_at_once")), together);
+        assert_true(largest >= together && largest % together == 0);
+        assert_true(fabs(all - image * together * rounds) < 1e-3 * all);
+        json_decref(plan);
+        sc_free(text);
+    }
+    refuse_above = 2; /* no memory for three: the plan is that of one at a time */
+    assert_int_equal(sc_job_plan_loaded(&run, 0, true, &text), SC_OK);
+    assert_non_null(strstr(text, "\"images_at_once\": 1,"));
+    refuse_above = 0;
+    sc_free(text);
+    sc_job_unload(&run);
+    assert_int_equal(sc_fake_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planes_together_give_the_same_images),
         cmocka_unit_test(planes_together_on_a_gpu_do_too),
+        cmocka_unit_test(a_plan_counts_images_that_take_turns),
         cmocka_unit_test(what_does_not_fit_is_done_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_folder);
