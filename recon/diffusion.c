@@ -27,7 +27,10 @@ static int batch_size(const sc_diffusion *run, int samples)
 static void release(sc_diffusion *run)
 {
     const sc_device *device = run->problem->device;
+    if (run->pieces->release)
+        run->pieces->release(run);
     sc_gaussian_step_free(run->gaussian);
+    sc_through_slice_free(run->through);
     sc_device_release(device, run->initial);
     sc_device_release(device, run->x);
     sc_device_release(device, run->d);
@@ -38,6 +41,29 @@ static void release(sc_diffusion *run)
     sc_free(run->sigma);
 }
 
+static bool has_option(const sc_options *options, const char *name)
+{
+    for (const sc_option *o = options->table; o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The coupling of a stack's slices, where the method knows it and it is on. */
+static sc_status couple(sc_diffusion *run, int batch)
+{
+    const sc_problem *problem = run->problem;
+    if (!problem->through || !has_option(run->options, "through-slice") ||
+        sc_diffusion_option(run, "through-slice") == 0)
+        return SC_OK;
+    sc_through_slice_options options = {
+        .lambda = sc_diffusion_option(run, "through-slice"),
+        .threshold = sc_diffusion_option(run, "through-threshold"),
+        .iterations = (int)sc_diffusion_option(run, "through-iterations")};
+    return sc_through_slice_create(&run->through, problem->A, problem->through, problem->sigma,
+                                   batch, &options);
+}
+
 static sc_status reserve(sc_diffusion *run, int batch)
 {
     sc_status status = SC_OK;
@@ -45,6 +71,7 @@ static sc_status reserve(sc_diffusion *run, int batch)
     const sc_device *device = problem->device;
     int64_t values = batch * run->n;
     SC_TRY(sc_gaussian_step_create(&run->gaussian, problem));
+    SC_TRY(couple(run, batch));
     SC_TRY(SC_DEVICE_ALLOC(device, &run->initial, run->n));
     SC_TRY(SC_DEVICE_ALLOC(device, &run->x, values));
     SC_TRY(SC_DEVICE_ALLOC(device, &run->d, values));
@@ -72,6 +99,8 @@ static sc_status run_batch(sc_diffusion *run, const sc_progress *progress, doubl
     const sc_device *device = run->problem->device;
     if (run->kept)
         memset(run->kept, 0, (size_t)(p->kept * run->samples * run->n) * sizeof(float));
+    if (run->through)
+        sc_through_slice_reset(run->through);
     SC_TRY(piece(run, p->start, 0));
     for (int k = 0; k < run->levels; k++) {
         SC_TRY(sc_progress_step(progress, p->name, done + (double)k / run->levels, total));
@@ -147,10 +176,7 @@ cleanup:
 /* Methods without a data step to solve have no option for it. */
 static int solver_iterations(const sc_options *options)
 {
-    for (const sc_option *o = options->table; o->name; o++)
-        if (strcmp(o->name, "cg") == 0)
-            return (int)sc_options_get(options, "cg");
-    return 0;
+    return has_option(options, "cg") ? (int)sc_options_get(options, "cg") : 0;
 }
 
 static sc_status begin(sc_diffusion *run, int *batch, int samples)
@@ -287,16 +313,28 @@ cleanup:
 void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t step)
 {
     const sc_device *device = run->problem->device;
-    sc_key key = run->key;
-    for (int i = 0; i < run->samples; i++, key.sample++)
-        device->kernels->normal(device, z + i * run->n, run->n, key, draw, step);
+    int slices = run->problem->slices > 1 ? run->problem->slices : 1;
+    int64_t n = run->n / slices;
+    for (int i = 0; i < run->samples * slices; i++) {
+        sc_key key = run->key;
+        key.sample += (uint32_t)(i / slices);
+        key.slice += (uint32_t)(i % slices);
+        device->kernels->normal(device, z + i * n, n, key, draw, step);
+    }
 }
 
 sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r)
 {
     sc_status status = SC_OK;
-    for (int i = 0; i < run->samples; i++)
-        SC_TRY(sc_gaussian_step_mean(run->gaussian, d + i * run->n, d + i * run->n, r, run->solve));
+    sc_gaussian_step *g = run->gaussian;
+    for (int i = 0; i < run->samples; i++) {
+        float *x = d + i * run->n;
+        if (run->through)
+            SC_TRY(sc_through_slice_step(run->through, x, g->aty, r, i, run->solve.iterations,
+                                         run->solve.tolerance, &g->applications));
+        else
+            SC_TRY(sc_gaussian_step_mean(g, x, x, r, run->solve));
+    }
 cleanup:
     return status;
 }

@@ -14,6 +14,7 @@
 #define SC_RECON_DIFFUSION_H
 
 #include "recon/gaussian_step.h"
+#include "recon/through_slice.h"
 
 typedef struct sc_diffusion sc_diffusion;
 typedef sc_status sc_diffusion_piece(sc_diffusion *run, int level);
@@ -29,6 +30,7 @@ typedef struct {
     sc_diffusion_piece *data;
     sc_diffusion_piece *corrector;
     sc_diffusion_piece *finish; /* x: result (level = levels) */
+    void (*release)(sc_diffusion *run); /* of what plan made in run->own */
 } sc_diffusion_pieces;
 
 struct sc_diffusion {
@@ -42,6 +44,7 @@ struct sc_diffusion {
     int levels;
     double *sigma; /* (levels + 1) */
     sc_gaussian_step *gaussian;
+    sc_through_slice *through; /* of a stack, if option "through-slice" is on; NULL: none */
     sc_solve solve; /* of every data step; iterations from option "cg", if there is one */
     int mirror;     /* what the score sees is reflected: 1 in y, 2 in x, 3 both; the prior knows
                        no left and right, and taking turns averages what it does wrong */
@@ -53,6 +56,7 @@ struct sc_diffusion {
     float *host;         /* (2, samples, n) host: in and out of the score; 4 with a gradient */
     float *kept;         /* (pieces->kept, samples, n) host: zero at the start of every batch */
     double *host_sigma;  /* (samples * sets) */
+    void *own;           /* the method's, made by plan */
     int64_t evaluations; /* of the score, counted per sample */
 };
 
@@ -81,10 +85,13 @@ enum { SC_GRADIENT_EVALUATIONS = 2 };
 sc_status sc_diffusion_gradient(sc_diffusion *run, float *g, const float *x, const float *v,
                                 double sigma);
 
-/* z = unit noise, each sample from its own key. */
+/* z = unit noise, each sample from its own key; in a stack each slice too: that of the first slice is
+ * the run's key.slice. */
 void sc_diffusion_noise(sc_diffusion *run, float *z, uint32_t draw, uint32_t step);
 
-/* d = E[x0 | y, x0 ~ N(d, r^2)], sample by sample: the data step on the denoised image. */
+/* d = E[x0 | y, x0 ~ N(d, r^2)], sample by sample: the data step on the denoised image. With option
+ * "through-slice" (SC_OPTION_THROUGH_SLICE) and a stack, the mode with total variation through the
+ * slices instead. */
 sc_status sc_diffusion_condition(sc_diffusion *run, float *d, double r);
 
 /* Standard deviation per component of the image outside the centre of k-space, which is what the

@@ -6,6 +6,7 @@ void sc_problem_free(sc_problem *problem)
     if (!problem)
         return;
     sc_op_free(problem->A);
+    sc_op_free(problem->through);
     if (problem->y)
         sc_device_release(problem->device, problem->y);
     sc_free(problem->support);

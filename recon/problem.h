@@ -27,6 +27,9 @@ typedef struct {
                        whitened combination; NULL: 1 */
     sc_c32 *maps;  /* (set, coil, y, x) host, owned, whitened; NULL if none */
     int coils;
+    int slices;     /* of a stack (stack.h): the domain is (slices, sets / slices, y, x), and there is
+                       no support, shading or map; 0: one slice */
+    sc_op *through; /* owned; D_z of a stack; NULL if there is none */
 } sc_problem;
 
 void sc_problem_free(sc_problem *problem);
