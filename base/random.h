@@ -33,6 +33,7 @@ typedef enum {
     SC_DRAW_POWER = 0x700,   /* start vector of a power iteration */
     SC_DRAW_SHIFT = 0x701,   /* cycle spinning */
     SC_DRAW_WEIGHTS = 0x702, /* network initialisation */
+    SC_DRAW_PROBE = 0x703,   /* of an operator or a derivative */
     SC_DRAW_TEST = 0xf00
 } sc_draw;
 
