@@ -7,9 +7,9 @@
  * is A^H n: its covariance is sigma^2 A^H A per real component, for whatever undersampling, so chi2
  * has mean 1 at every pixel; the undersampling only ties pixels to each other. Where x misses
  * something, b holds A^H A (truth - x) in addition: it lights up there, and more faintly where that
- * aliases to. A sample of the posterior has the law of the truth, and mean 1 as well (REFERENCE 6);
- * a point estimate follows the noise and stays below 1, at 1 - N / M for least squares of N
- * unknowns.
+ * aliases to. A sample of the posterior has the law of the truth, and mean 1 as well (REFERENCE 6).
+ * A point estimate has less: least squares makes b = 0 by its own equation, and what is left with a
+ * prior is how hard it pulls against the data; above 1 it pulls harder than noise could explain.
  *
  * [A^H A]_pp is sum_c |S_c(p)|^2 times the sampled power per pixel, exact for sampled Fourier
  * transforms behind coil maps; without maps it is estimated by 16 probes z of unit modulus,

@@ -35,7 +35,7 @@ static void variance_of_a_gaussian_prior_is_exact(void **state)
             print_message("level %g, pixel %d: %.5f, exact %.5f, of the prior itself %.5f\n",
                           levels[i], p, v, expected[p], full);
             assert_true(fabs(v / expected[p] - 1) < 2e-3);
-            assert_true(i < 2 || fabs(v / full - 1) < 1e-2); /* a level of 10 sees nothing */
+            assert_true(i < 2 || fabs(v / full - 1) < 0.02); /* a level of 10 sees nothing */
         }
         sc_array_free(&found);
     }
