@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POOL 8   /* idle runs kept */
+#define POOL 8   /* idle runs kept, at least: two sizes of a few threads */
 #define BATCH 16 /* images of one run on a GPU */
 
 /* What a run was planned for. */
@@ -38,7 +38,8 @@ typedef struct {
     sc_device *own; /* the same, if it was made here */
     int batch;
     pthread_mutex_t lock;
-    pooled idle[POOL];
+    pooled *idle; /* (pool): a run forward and one with gradient for each thread that may ask */
+    int pool;
     uint64_t clock;
 } network_score;
 
@@ -108,7 +109,7 @@ static sc_status take_run(sc_run **run, network_score *net, const plan *p)
 {
     *run = NULL;
     pthread_mutex_lock(&net->lock);
-    for (int i = 0; i < POOL && !*run; i++)
+    for (int i = 0; i < net->pool && !*run; i++)
         if (net->idle[i].run && same_plan(&net->idle[i].plan, p)) {
             *run = net->idle[i].run;
             net->idle[i].run = NULL;
@@ -131,7 +132,7 @@ static void give_run(network_score *net, sc_run *run, const plan *p)
 {
     pthread_mutex_lock(&net->lock);
     int slot = 0;
-    for (int i = 1; i < POOL && net->idle[slot].run; i++)
+    for (int i = 1; i < net->pool && net->idle[slot].run; i++)
         if (!net->idle[i].run || net->idle[i].used < net->idle[slot].used)
             slot = i;
     sc_run *oldest = net->idle[slot].run;
@@ -232,8 +233,9 @@ static void destroy(sc_score *self)
 {
     network_score *net = self->impl;
     if (net) {
-        for (int i = 0; i < POOL; i++)
+        for (int i = 0; net->idle && i < net->pool; i++)
             sc_run_free(net->idle[i].run);
+        sc_free(net->idle);
         pthread_mutex_destroy(&net->lock);
         sc_device_free(net->own);
         sc_weights_free(&net->weights);
@@ -272,6 +274,8 @@ static sc_status load(sc_score **score, const char *path, const sc_device *devic
     *s = (sc_score){.name = "network", .denoise = denoise, .denoise_vjp = denoise_vjp, .cost = cost,
                     .destroy = destroy, .impl = net};
     net->batch = device ? BATCH : 1;
+    net->pool = 2 * threads > POOL ? 2 * threads : POOL;
+    SC_TRY(SC_ALLOC(&net->idle, net->pool, "network prior"));
     SC_TRY(read_network(net, s, path));
     if (!device)
         SC_TRY(sc_device_create_cpu(&net->own, threads));

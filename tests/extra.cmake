@@ -28,6 +28,11 @@ sc_cli_test(test_train_kspace train_kspace.c)
 sc_cli_test(test_train_data train_data.c train_read.c train_kspace.c train_store.c)
 sc_cli_test(test_progress common.c)
 
+# Every plan and every evaluation of a network pass the test.
+if(TARGET test_network_pool)
+  target_link_options(test_network_pool PRIVATE -Wl,--wrap=sc_run_create,--wrap=sc_run_denoise)
+endif()
+
 # Every allocation and every write passes the test.
 if(TARGET test_failures)
   target_link_options(test_failures PRIVATE -Wl,--wrap=sc_alloc,--wrap=sc_file_write_all)
