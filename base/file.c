@@ -170,6 +170,33 @@ sc_status sc_file_write(const char *path, const void *data, size_t bytes)
     return write_and_rename(target, data, bytes);
 }
 
+static sc_status check_folder_of(const char *path)
+{
+    char temporary[PATH_MAX];
+    sc_status status = sc_temporary_name(temporary, sizeof temporary, path);
+    if (status != SC_OK)
+        return status;
+    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0)
+        return refused(path, "cannot create");
+    close(descriptor);
+    unlink(temporary);
+    return SC_OK;
+}
+
+sc_status sc_file_check_writable(const char *path)
+{
+    struct stat info;
+    char target[PATH_MAX];
+    if (stat(path, &info) != 0)
+        return errno == ENOENT ? check_folder_of(path) : refused(path, "cannot create");
+    if (S_ISDIR(info.st_mode))
+        return sc_fail(SC_ERR_IO, "%s: is a folder, expected a file", path);
+    if (!S_ISREG(info.st_mode))
+        return access(path, W_OK) == 0 ? SC_OK : refused(path, "cannot open for writing");
+    return realpath(path, target) ? check_folder_of(target) : refused(path, "cannot open");
+}
+
 sc_status sc_path_join(char *buffer, size_t size, const char *folder, const char *name)
 {
     size_t length = strlen(folder);

@@ -28,6 +28,10 @@ sc_status sc_file_write_all(int descriptor, const void *data, size_t bytes, cons
  * remains and an existing file of that name is untouched. */
 sc_status sc_file_write(const char *path, const void *data, size_t bytes);
 
+/* Whether sc_file_write could begin now, so that it is said before the work: SC_ERR_IO if path is a
+ * folder, or its folder is missing or not writable. Nothing is left. */
+sc_status sc_file_check_writable(const char *path);
+
 /* An output folder that is complete or absent. It is filled under a temporary name beside its
  * place and renamed by sc_outdir_commit. */
 typedef struct sc_outdir sc_outdir;

@@ -1,4 +1,5 @@
 /* scorecon encode: images become latents of a prior, which sample --latents decodes. */
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
@@ -119,8 +120,9 @@ static sc_status encode(const arguments *a)
     json_t *rows = json_array();
     if (!sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy", a->output));
+    SC_TRY(sc_file_check_writable(a->output)); /* before the work */
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
-    SC_TRY(sc_cli_images_open(&set, score, &a->input));
+    SC_TRY(sc_cli_images_open(&set, score, &a->input, a->output));
     sc_flow flow = sc_flow_create(score, 0, 0);
     sc_flow_set(&flow, &a->options);
     SC_TRY(encode_all(a, &flow, &set, &z, rows));

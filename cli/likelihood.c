@@ -122,7 +122,7 @@ static sc_status likelihood(const arguments *a)
     sc_cli_images set = {0};
     json_t *rows = json_array();
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
-    SC_TRY(sc_cli_images_open(&set, score, &a->input));
+    SC_TRY(sc_cli_images_open(&set, score, &a->input, NULL));
     double offset = isnan(a->offset) ? sc_likelihood_offset(score) : a->offset;
     SC_TRY(find_all(a, score, &set, offset, rows));
     if (a->cli.json) {

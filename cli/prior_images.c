@@ -98,7 +98,8 @@ static int64_t memory_limit(void)
     return (int64_t)sysconf(_SC_PHYS_PAGES) / 4 * (int64_t)sysconf(_SC_PAGESIZE);
 }
 
-sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input)
+sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input,
+                             const char *output)
 {
     sc_status status = SC_OK;
     *set = (sc_cli_images){.score = score};
@@ -107,7 +108,7 @@ sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc
                        score->channels));
     SC_TRY(SC_ALLOC(&set->data, input->paths, "images"));
     SC_TRY(sc_device_create_cpu(&set->device, 1));
-    SC_TRY(sc_slice_store_create(&set->store, memory_limit(), "."));
+    SC_TRY(sc_slice_store_create_beside(&set->store, memory_limit(), output));
     for (; set->paths < input->paths; set->paths++) {
         const char *path = input->path[set->paths];
         SC_TRY(sc_train_data_load(&set->data[set->paths], set->store, path, NULL, input->matrix,

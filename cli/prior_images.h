@@ -53,8 +53,9 @@ typedef struct {
 } sc_cli_image;
 
 /* Images with more rows than matrix are reduced, by cutting k-space. *set is to be freed after a
- * failure, too. */
-sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input);
+ * failure, too. output: a file whose folder may hold what memory does not, or NULL. */
+sc_status sc_cli_images_open(sc_cli_images *set, const sc_score *score, const sc_cli_input *input,
+                             const char *output);
 sc_status sc_cli_images_get(sc_cli_image *image, sc_cli_images *set, int index);
 void sc_cli_images_free(sc_cli_images *set);
 

@@ -1,5 +1,6 @@
 /* scorecon sample: images drawn from a prior alone, or decoded from latents. */
 #include "prior/sample.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/command.h"
@@ -266,6 +267,9 @@ static sc_status sample(const arguments *a)
     bool png = sc_cli_ends_with(a->output, ".png");
     if (!png && !sc_cli_ends_with(a->output, ".npy"))
         SC_TRY(sc_fail(SC_ERR_USAGE, "%s: expected a name that ends in .npy or .png", a->output));
+    SC_TRY(sc_file_check_writable(a->output)); /* before the work */
+    if (a->png)
+        SC_TRY(sc_file_check_writable(a->png));
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
     s.channels = score->channels;
     s.black = score->channels == 1 ? score->black : 0;

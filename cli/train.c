@@ -260,11 +260,8 @@ static int64_t memory_limit(const arguments *a)
 
 static sc_status create_store(sc_slice_store **store, const arguments *a)
 {
-    char folder[4096];
-    const char *output = a->output ? a->output : "", *slash = strrchr(output, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1,
-             slash ? output : ".");
-    return sc_slice_store_create(store, memory_limit(a), a->scratch ? a->scratch : folder);
+    return a->scratch ? sc_slice_store_create(store, memory_limit(a), a->scratch)
+                      : sc_slice_store_create_beside(store, memory_limit(a), a->output);
 }
 
 static sc_status load_images(images *set, const arguments *a, const sc_device *device)
@@ -323,6 +320,10 @@ static sc_status train(const arguments *a)
     sc_train_about about = {0};
     sc_train_reporter reporter = {
         .quiet = a->cli.quiet, .history = a->history, .figure = a->figure};
+    const char *const written[] = {a->output, a->checkpoint, a->figure};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) /* before the work */
+        if (written[i])
+            SC_TRY(sc_file_check_writable(written[i]));
     SC_TRY(sc_train_about_read(&about, a->about, a->init));
     SC_TRY(read_network(&config, a));
     SC_TRY(create_devices(&device, &gpu, a));

@@ -41,6 +41,17 @@ cleanup:
     return status;
 }
 
+sc_status sc_slice_store_create_beside(sc_slice_store **store, int64_t limit, const char *output)
+{
+    char folder[4096];
+    const char *slash = output ? strrchr(output, '/') : NULL, *place = getenv("TMPDIR");
+    if (!output)
+        return sc_slice_store_create(store, limit, place && place[0] ? place : "/tmp");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1,
+             slash ? output : ".");
+    return sc_slice_store_create(store, limit, folder);
+}
+
 void sc_slice_store_free(sc_slice_store *store)
 {
     if (!store)

@@ -16,6 +16,8 @@ typedef struct {
 
 /* limit: bytes of slices in memory; folder: of the scratch file, copied. */
 sc_status sc_slice_store_create(sc_slice_store **store, int64_t limit, const char *folder);
+/* The scratch file in the folder of `output`; NULL: in that of TMPDIR, or /tmp. */
+sc_status sc_slice_store_create_beside(sc_slice_store **store, int64_t limit, const char *output);
 void sc_slice_store_free(sc_slice_store *store); /* NULL is fine */
 
 /* A copy of a slice, f32 or c32 (y, x); *index names it from now on. */

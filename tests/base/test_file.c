@@ -146,6 +146,24 @@ static void put(sc_outdir *out, const char *name, const char *text)
     assert_int_equal(sc_file_write(path, text, strlen(text)), SC_OK);
 }
 
+static void what_cannot_be_written_is_known_before(void **state)
+{
+    (void)state;
+    const struct {
+        const char *path;
+        sc_status expected;
+    } rows[] = {{"new.bin", SC_OK},       {"/dev/null", SC_OK}, {"missing/new.bin", SC_ERR_IO},
+                {"folder", SC_ERR_IO},    {"old.bin", SC_OK},   {"old.bin/new.bin", SC_ERR_IO}};
+    assert_int_equal(mkdir("folder", 0777), 0);
+    assert_int_equal(sc_file_write("old.bin", "old", 3), SC_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (sc_file_check_writable(rows[i].path) != rows[i].expected)
+            fail_msg("%s: expected status %d", rows[i].path, rows[i].expected);
+    check_content("old.bin", "old");
+    assert_int_equal(access("new.bin", F_OK), -1); /* nothing is left */
+    assert_int_equal(unlink("old.bin") || rmdir("folder"), 0);
+}
+
 static void an_output_folder_appears_whole(void **state)
 {
     (void)state;
@@ -293,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(a_link_stays_a_link),
+        cmocka_unit_test(what_cannot_be_written_is_known_before),
         cmocka_unit_test(an_output_folder_appears_whole),
         cmocka_unit_test(a_discarded_output_folder_leaves_nothing),
         cmocka_unit_test(places_that_are_taken_are_refused),

@@ -218,6 +218,9 @@ cmp big2.safetensors big1000.safetensors || fail "a scratch file changes the tra
 [ "$((peak1000 - peak2))" -gt 25000 ] || fail "--memory 2 takes $peak2 kB, all in memory $peak1000 kB"
 [ -z "$(find . -name '*scratch*')" ] || fail "a scratch file is left"
 expect 1 "scratch" "${big[@]}" --memory 2 --scratch /nowhere
+for file in "-o nowhere/x" "-o x --checkpoint nowhere/x" "-o x --figure nowhere/x"; do
+    expect 1 "nowhere/x: cannot create" train big --network net.json --images 100000000 $file
+done
 
 # ---- what goes wrong ----
 

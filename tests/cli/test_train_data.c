@@ -76,10 +76,49 @@ static void what_is_too_large_is_cut_to_even_sizes(void **state)
     expect_size(64, 64, 32, 32, 32);
 }
 
+/* Where the process has a nameless scratch file open. */
+static void find_scratch(char *place, size_t size)
+{
+    char link[64];
+    place[0] = 0;
+    for (int i = 3; i < 64 && !strstr(place, "scorecon-scratch"); i++) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", i);
+        ssize_t n = readlink(link, place, size - 1);
+        place[n > 0 ? n : 0] = 0;
+    }
+}
+
+static void what_memory_does_not_hold_goes_beside_the_output_or_to_tmpdir(void **state)
+{
+    (void)state;
+    char beside[128], place[256];
+    float pixels[4] = {1, 2, 3, 4};
+    snprintf(beside, sizeof beside, "%s/prior.safetensors", folder);
+    setenv("TMPDIR", folder, 1);
+    const char *const outputs[] = {NULL, beside};
+    for (int i = 0; i < 2; i++) {
+        sc_slice_store *spilling;
+        int index;
+        const sc_array slice = sc_array_view(SC_F32, 2, (int64_t[]){2, 2}, pixels);
+        sc_array back;
+        assert_int_equal(sc_slice_store_create_beside(&spilling, 0, outputs[i]), SC_OK);
+        assert_int_equal(sc_slice_store_add(spilling, &index, &slice), SC_OK);
+        find_scratch(place, sizeof place);
+        if (strncmp(place, folder, strlen(folder)) != 0 || !strstr(place, "(deleted)"))
+            fail_msg("the scratch file is '%s', expected it deleted in %s", place, folder);
+        assert_int_equal(sc_slice_store_get(spilling, &back, index), SC_OK);
+        assert_memory_equal(back.data, pixels, sizeof pixels);
+        sc_slice_store_free(spilling);
+        if (i == 0)
+            setenv("TMPDIR", "/nowhere", 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_image_of_odd_size_keeps_its_last_row_and_column),
+        cmocka_unit_test(what_memory_does_not_hold_goes_beside_the_output_or_to_tmpdir),
         cmocka_unit_test(what_is_too_large_is_cut_to_even_sizes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
