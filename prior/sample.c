@@ -176,7 +176,8 @@ sc_status sc_prior_draw(float *x, const sc_sample_job *job, const sc_options *op
     plan.sigma = sigma;
     SC_TRY(samplers[row].run(x, &plan));
     SC_TRY(check_finite(x, plan.all));
-    SC_TRY(sc_sample_report(&plan, plan.steps));
+    if (!(samplers[row].takes & ADAPTIVE)) /* which has said so itself */
+        SC_TRY(sc_sample_report(&plan, plan.steps));
 cleanup:
     sc_free(sigma);
     sc_free(plan.level);

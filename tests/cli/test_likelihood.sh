@@ -42,6 +42,14 @@ grep -q '"images": 5' film.json || fail "--between 3 of two: $(cat film.json)"
 bytes=$((16 * 16 * 8))
 cmp -s <(tail -c $((3 * bytes)) film.npy | head -c $bytes) <(tail -c $((2 * bytes)) ends.npy | head -c $bytes) || fail "an arc begins elsewhere"
 
+# the whole is said once
+"$program" sample --prior "$prior" -n 2 --size 16x16 --sampler ode --rtol 1e-2 --atol 1e-2 -o x.npy >/dev/null 2>err.txt || fail "sample aloud"
+[ "$(grep -c '^sampling: 100 %' err.txt)" -eq 1 ] || fail "progress of sample --sampler ode: $(cat err.txt)"
+
+# an output that cannot be is said before hours of work
+expect 1 "nowhere/x.npy" sample --prior "$prior" --steps 100000 -o nowhere/x.npy
+expect 1 "nowhere/x.png" sample --prior "$prior" --steps 100000 -o x.npy --png nowhere/x.png
+expect 1 "nowhere/x.npy" encode --prior "$prior" two.npy --rtol 1e-8 --atol 1e-8 -o nowhere/x.npy
 expect 2 "IMAGES are needed" likelihood --prior "$prior"
 expect 1 "nothing.npy" likelihood --prior "$prior" nothing.npy
 expect 2 "probes" likelihood --prior "$prior" one.npy --probes 0
