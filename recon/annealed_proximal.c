@@ -29,7 +29,7 @@ static const sc_option options_annealed[] = {
      "the part of that error that stays at low noise levels, as a multiple of the measured noise"},
     {"measured", SC_OPT_REAL, "", 0, 10, 0.8, NULL,
      "the same, at least this multiple of its error as measured by the data; 0: not measured"},
-    {"momentum", SC_OPT_REAL, "", 0, 1, 0.7, NULL,
+    {"momentum", SC_OPT_REAL, "", 0, 1, 0.5, NULL,
      "how far the next level starts beyond the result of this one, as a multiple of its last step"},
     {"final", SC_OPT_CHOICE, "", 0, 0, FINAL_DATA, "data|denoised",
      "the result: after the last data step, or the last denoised image"},
