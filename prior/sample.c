@@ -82,6 +82,20 @@ void sc_sample_draw(float *z, const sc_sample_plan *plan, uint32_t draw, uint32_
     }
 }
 
+void sc_sample_impose(float *x, const sc_sample_plan *plan, double mean, double std, int inner,
+                      int step)
+{
+    const sc_sample_job *job = plan->job;
+    if (!job->condition)
+        return;
+    if (std > 0)
+        sc_sample_draw(plan->known, plan, SC_DRAW_DATA + (uint32_t)inner, (uint32_t)step);
+    for (int i = 0; i < job->n; i++)
+        sc_condition_impose(x + i * plan->count, job->condition, (int64_t)job->h * job->w,
+                            job->score->channels, mean, std,
+                            std > 0 ? plan->known + i * plan->count : NULL);
+}
+
 sc_status sc_sample_denoise(float *d, const sc_sample_plan *plan, const float *y, double sigma)
 {
     const sc_sample_job *job = plan->job;
@@ -89,7 +103,10 @@ sc_status sc_sample_denoise(float *d, const sc_sample_plan *plan, const float *y
         plan->level[i] = sigma;
     if (job->evaluations)
         *job->evaluations += job->n;
-    return sc_score_denoise(job->score, d, y, plan->level, job->n, job->h, job->w);
+    sc_status status = sc_score_denoise(job->score, d, y, plan->level, job->n, job->h, job->w);
+    if (status == SC_OK)
+        sc_sample_impose(d, plan, 1, 0, 0, 0);
+    return status;
 }
 
 sc_status sc_sample_report(const sc_sample_plan *plan, int k)
@@ -170,24 +187,46 @@ sc_status sc_prior_draw(float *x, const sc_sample_job *job, const sc_options *op
                            .grid = grid ? (sc_sample_grid)grid : samplers[row].grid};
     assert(job->n >= 1);
     SC_TRY(check(options, row));
+    if (job->condition && (samplers[row].takes & ADAPTIVE))
+        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "sampler %s has no levels to impose a condition at",
+                       samplers[row].name));
     SC_TRY(SC_ALLOC(&sigma, plan.steps + 1, "noise levels"));
     SC_TRY(SC_ALLOC(&plan.level, job->n, "noise levels"));
+    if (job->condition)
+        SC_TRY(SC_ALLOC(&plan.known, plan.all, "what is known"));
     sc_sample_levels(sigma, &job->score->sde, plan.grid, plan.steps);
     plan.sigma = sigma;
     SC_TRY(samplers[row].run(x, &plan));
+    sc_sample_impose(x, &plan, 1, 0, 0, 0);
     SC_TRY(check_finite(x, plan.all));
     if (!(samplers[row].takes & ADAPTIVE)) /* which has said so itself */
         SC_TRY(sc_sample_report(&plan, plan.steps));
 cleanup:
     sc_free(sigma);
     sc_free(plan.level);
+    sc_free(plan.known);
     return status;
+}
+
+sc_options sc_sample_options_conditional(void)
+{
+    static const char *const row[][2] = {{"sampler", "reverse-diffusion"}, {"steps", "50"},
+                                         {"grid", "log-sigma"},            {"corrector", "annealed"},
+                                         {"corrector-steps", "10"},        {"snr", "0.4"}};
+    sc_options options = sc_options_default(sc_sample_options);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        sc_status status = sc_options_set(&options, row[i][0], row[i][1]);
+        assert(status == SC_OK);
+        (void)status;
+    }
+    return options;
 }
 
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress)
 {
-    const sc_sample_job job = {score, 1, h, w, key, NULL, progress, NULL};
+    const sc_sample_job job = {
+        .score = score, .n = 1, .h = h, .w = w, .key = key, .progress = progress};
     return sc_prior_draw(x, &job, options);
 }
 

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "prior/condition.h"
 #include "prior/score.h"
 
 /* Times below are not sampled: 1e-5 for VE, 1e-3 for VP and sub-VP, as published. */
@@ -33,6 +34,7 @@ typedef struct {
     int n, h, w;                  /* images of a batch, and their size */
     sc_key key;                   /* of the first; image i has sample + i */
     const sc_sample_noise *noise; /* NULL: random numbers of the key */
+    const sc_condition *condition; /* what is known of every image; NULL: nothing */
     const sc_progress *progress;  /* counts noise levels */
     int64_t *evaluations;         /* the score's, an image's each, are added; may be NULL */
 } sc_sample_job;
@@ -41,10 +43,14 @@ typedef struct {
  * churn, churn-min, churn-max, churn-noise; rtol, atol, end, denoise */
 extern const sc_option sc_sample_options[];
 
+/* What suits a condition: reverse diffusion on few levels, and many steps of the annealed corrector
+ * at each, 550 evaluations. */
+sc_options sc_sample_options_conditional(void);
+
 /* x (n, h, w, channels). Where the score evaluates each image of a batch alone, an image is the
  * same bytes in any batch, unless norm is `batch`. SC_ERR_USAGE: an option that has no effect on
  * this sampler, steps of 1, or no more steps than beta_max on the published times of VP or sub-VP;
- * SC_ERR_UNSUPPORTED: ancestral with sub-VP; SC_ERR_NUMERIC: it diverged. */
+ * SC_ERR_UNSUPPORTED: ancestral with sub-VP, ode with a condition; SC_ERR_NUMERIC: it diverged. */
 sc_status sc_prior_draw(float *x, const sc_sample_job *job, const sc_options *options);
 
 /* The same for one image of `key`; sc_prior_sample: by Heun's rule, 2 steps - 1 evaluations. */

@@ -44,6 +44,7 @@ sc_status sc_sample_dpm(float *x, const sc_sample_plan *plan)
         x[i] *= (float)sigma[0];
     for (int k = 0; k < plan->steps; k++) {
         SC_TRY(sc_sample_report(plan, k));
+        sc_sample_impose(x, plan, 1, sigma[k], 0, k);
         SC_TRY(sc_sample_denoise(w.d, plan, x, sigma[k]));
         if (k == plan->steps - 1)
             break;

@@ -76,6 +76,7 @@ sc_status sc_sample_edm(float *x, const sc_sample_plan *plan)
     for (int k = 0; k < plan->steps; k++) {
         SC_TRY(sc_sample_report(plan, k));
         double sigma = plan->variant == SC_EDM_CHURN ? churn(x, &w, k) : plan->sigma[k];
+        sc_sample_impose(x, plan, 1, sigma, 0, k);
         SC_TRY(step(x, &w, sigma, plan->sigma[k + 1]));
     }
 cleanup:

@@ -22,6 +22,7 @@ typedef struct {
     int64_t count, all;  /* numbers in an image, in the batch */
     const double *sigma; /* (steps + 1) std / mean, falling; the last is 0 */
     double *level;       /* (n) room for one value per image */
+    float *known;        /* (n, count) room for the noise of what is known */
 } sc_sample_plan;
 
 typedef sc_status sc_sample_run(float *x /*(n, count)*/, const sc_sample_plan *plan);
@@ -36,9 +37,13 @@ void sc_sample_levels(double *sigma, const sc_sde *sde, sc_sample_grid grid, int
 /* t with std(t) / mean(t) = sigma */
 double sc_sample_time(const sc_sde *sde, double sigma);
 
-/* z (n, count) of a step; d = D(y, sigma); progress and cancelling before level k */
+/* z (n, count) of a step; d = D(y, sigma), and what is known where the image is; the known of x
+ * becomes itself at a level, with noise of its own for each inner step (std 0: without); progress
+ * and cancelling before level k */
 void sc_sample_draw(float *z, const sc_sample_plan *plan, uint32_t draw, uint32_t step);
 sc_status sc_sample_denoise(float *d, const sc_sample_plan *plan, const float *y, double sigma);
+void sc_sample_impose(float *x, const sc_sample_plan *plan, double mean, double std, int inner,
+                      int step);
 sc_status sc_sample_report(const sc_sample_plan *plan, int k);
 
 #endif

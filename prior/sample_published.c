@@ -22,10 +22,11 @@ typedef struct {
     float *x, *s, *z, *mean; /* (n, count) each */
 } state;
 
-/* s(x, t) by Tweedie's formula; mean is overwritten. */
-static sc_status find_score(state *at)
+/* s(x, t) by Tweedie's formula for the inner step `inner` of level k; mean is overwritten. */
+static sc_status find_score(state *at, int inner, int k)
 {
     double mean = sc_sde_mean(at->sde, at->t), std = sc_sde_std(at->sde, at->t);
+    sc_sample_impose(at->x, at->plan, mean, std, inner, k);
     for (int64_t i = 0; i < at->plan->all; i++)
         at->mean[i] = (float)(at->x[i] / mean);
     sc_status status = sc_sample_denoise(at->s, at->plan, at->mean, std / mean);
@@ -38,7 +39,7 @@ static sc_status correct(state *at, const sc_reverse_step *step, int k)
 {
     sc_status status = SC_OK;
     for (int c = 0; c < at->corrector_steps; c++) {
-        SC_TRY(find_score(at));
+        SC_TRY(find_score(at, c, k));
         sc_sample_draw(at->z, at->plan, SC_DRAW_CORRECTOR + (uint32_t)c, (uint32_t)k);
         sc_reverse_correct(at->x, NULL, NULL, at->corrector, step, at->snr, at->batch_norm, at->x,
                            at->s, at->z);
@@ -60,7 +61,7 @@ static sc_status predict(state *at, const sc_reverse_step *step, int k)
     const sc_sample_plan *p = at->plan;
     bool flow = p->variant == SC_PUBLISHED_FLOW;
     sc_predictor predictor = flow ? SC_PREDICT_REVERSE : (sc_predictor)p->variant;
-    SC_TRY(find_score(at));
+    SC_TRY(find_score(at, at->corrector_steps, k));
     sc_sample_draw(at->z, p, SC_DRAW_PREDICTOR, (uint32_t)k);
     if (p->grid == SC_GRID_PUBLISHED)
         SC_TRY(sc_reverse_predict(at->x, at->mean, predictor, step, at->x, at->s, at->z, flow));
