@@ -20,6 +20,9 @@ namespace scorecon {
 /* Registers the decoders; fails when the data dictionary, a file beside DCMTK, is missing. */
 sc_status dicom_start();
 
+/* Code value of maps that go with an image, scheme 99SCORECON. */
+const char *const map_code = "uncertainty-map";
+
 /* A DCMTK call went wrong: what, at which attribute. Never leaves guarded(). */
 struct DicomFailure {
     OFCondition condition;

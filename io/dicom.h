@@ -19,6 +19,15 @@
 extern "C" {
 #endif
 
+/* A map that goes with an image, such as its standard deviation: no anatomy, and to be taken for
+ * none. It is written as Secondary Capture of modality OT, ImageType DERIVED\\SECONDARY\\OTHER\\kind,
+ * in the image's place; real value = RescaleSlope * stored + RescaleIntercept. Stored 0 is
+ * PixelPaddingValue and means that nothing is known there: values that are not finite become that. */
+typedef struct {
+    const char *kind;  /* "STD_DEV": upper case, at most 16 characters; also the LUTLabel */
+    const char *words; /* "standard deviation of the magnitude": at most 64 characters */
+} sc_dicom_map;
+
 /* All texts UTF-8; NULL: absent, unless said otherwise. */
 typedef struct {
     const char *run;    /* required: all that decides the pixels (input hashes, configuration, prior
@@ -34,19 +43,21 @@ typedef struct {
     const char *comment;     /* ImageComments: warnings, the fallback's reason */
     const char *acquisition; /* "2D" or "3D" */
     int series_number;       /* 0: 901 */
+    const sc_dicom_map *map; /* NULL: the volume is an image */
 } sc_dicom_options;
 
-/* Write the series into `folder` of outdir, files 0001.dcm ... in the order of position along the
+/* Write the series of an image or a map into `folder` of outdir, files 0001.dcm ... in the order of position along the
  * slice normal. magnitude: f32 (slice, y, x), negative values are stored as 0 and counted in the
  * log. On failure the outdir holds nothing usable: discard it.
  * SC_ERR_INPUT: geometry unknown (names --geometry), not orthonormal, two slices in one place, or
- * a value that is not finite. */
+ * a value that is not finite in an image. */
 sc_status sc_dicom_write_series(sc_outdir *outdir, const char *folder, const sc_volume *magnitude,
                                 const sc_header *header, const sc_dicom_options *options);
 
 /* Read one series of MR or CT images: a file (classic, or enhanced multi-frame), or a folder with
  * all its sub-folders. Values are rescaled (CT: HU, with units "HU"; MR without rescale: by its real
  * world value mapping to units of 1, as in series written here), slices sorted by position.
+ * Maps written here are no images of a scan, and passed over.
  * SC_ERR_INPUT: several series (the message lists them), missing or doubled slices;
  * SC_ERR_UNSUPPORTED: a transfer syntax without a decoder (named), colour, no images in it.
  * On success volume and header (may be NULL) are set; on failure they are empty. */

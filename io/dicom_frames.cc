@@ -174,6 +174,10 @@ sc_status shape(Frame &frame, unsigned long *frames, DcmItem &dataset)
 /* Derived objects that are no images of a scan, and images that are no part of a stack. */
 bool is_wanted(DcmItem &dataset)
 {
+    DcmItem *code = nullptr;
+    if (dataset.findAndGetSequenceItem(DCM_DerivationCodeSequence, code, 0).good() && code &&
+        text(*code, DCM_CodeValue) == map_code)
+        return false;
     static const char *const unwanted[] = {UID_SegmentationStorage, UID_MediaStorageDirectoryStorage,
                                            UID_ParametricMapStorage};
     std::string sop_class = text(dataset, DCM_SOPClassUID);

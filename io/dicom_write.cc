@@ -1,4 +1,5 @@
-/* Classic MR Image Storage, one file a slice (PS3.3 A.4; INTEGRATION.md section 5).
+/* Classic MR Image Storage, one file a slice (PS3.3 A.4; INTEGRATION.md section 5); maps that go with an
+ * image as Secondary Capture Image Storage (PS3.3 A.8.1) with the image's plane and a rescale.
  *
  * What is written comes from four places: the header (facts of patient and scan, in the tables
  * below), the geometry, the options (what was done), and the pixels. Type 2 attributes without a
@@ -26,6 +27,7 @@ using scorecon::check;
 using scorecon::guarded;
 
 const Uint16 stored_max = 32767; /* also fits a reader that takes the pixels for signed */
+const Uint16 unknown = 0; /* stored value of a map where there is none */
 
 /* One item of the object, and whether any text in it needs UTF-8. */
 class Attributes {
@@ -92,7 +94,8 @@ private:
 
 /* What no source tells: required by the standard, empty. */
 const DcmTagKey empty_attributes[] = {DCM_ReferringPhysicianName, DCM_PositionReferenceIndicator,
-                                      DCM_Laterality, DCM_ScanOptions, DCM_EchoTrainLength};
+                                      DCM_Laterality};
+const DcmTagKey empty_of_sequence[] = {DCM_ScanOptions, DCM_EchoTrainLength};
 
 /* Names that scanners give their sequences, compared without case; all else is research mode. */
 const struct {
@@ -137,6 +140,16 @@ void put_header(Attributes &a, const sc_header &header)
     for (const auto &row : scorecon::text_facts)
         if (row.plain)
             a.text(row.tag, base + row.offset, row.vr, row.keep_empty);
+    choice(a, DCM_PatientSex, header.patient_sex, sexes);
+    choice(a, DCM_PatientPosition, header.patient_position, positions);
+    for (const DcmTagKey &tag : empty_attributes)
+        a.empty(tag);
+}
+
+void put_sequence(Attributes &a, const sc_header &header, const char *acquisition)
+{
+    static const char *const acquisitions[] = {"2D", "3D", nullptr};
+    const char *base = reinterpret_cast<const char *>(&header);
     for (const auto &row : scorecon::number_facts) {
         double value;
         memcpy(&value, base + row.offset, sizeof value);
@@ -145,12 +158,11 @@ void put_header(Attributes &a, const sc_header &header)
         else if (row.keep_empty)
             a.empty(row.tag);
     }
-    choice(a, DCM_PatientSex, header.patient_sex, sexes);
-    choice(a, DCM_PatientPosition, header.patient_position, positions);
     a.word(DCM_ScanningSequence, scanning_sequence(header.sequence_type));
     a.word(DCM_SequenceVariant, "NONE");
-    for (const DcmTagKey &tag : empty_attributes)
+    for (const DcmTagKey &tag : empty_of_sequence)
         a.empty(tag);
+    choice(a, DCM_MRAcquisitionType, acquisition, acquisitions);
 }
 
 /* The source's UID if it has one, else one derived from `key`. */
@@ -168,15 +180,24 @@ void put_identity(Attributes &a, const sc_header &header, const sc_dicom_options
     const char *study = header.study_uid[0]        ? header.study_uid
                         : header.measurement_id[0] ? header.measurement_id
                                                    : options.source;
-    a.word(DCM_SOPClassUID, UID_MRImageStorage);
-    a.word(DCM_Modality, "MR");
+    a.word(DCM_SOPClassUID,
+           options.map ? UID_SecondaryCaptureImageStorage : UID_MRImageStorage);
+    a.word(DCM_Modality, options.map ? "OT" : "MR");
     put_uid(a, DCM_StudyInstanceUID, header.study_uid, "study", study);
     put_uid(a, DCM_SeriesInstanceUID, "", "series", options.run);
     put_uid(a, DCM_FrameOfReferenceUID, header.frame_of_reference_uid, "frame of reference", study);
     a.is(DCM_SeriesNumber, options.series_number > 0 ? options.series_number : 901);
-    a.text(DCM_SeriesDescription,
-           options.description ? options.description : "scorecon reconstruction", SC_VR_LO, false);
-    a.text(DCM_ImageComments, options.comment, SC_VR_ST, false);
+    std::string description =
+        options.description ? options.description : "scorecon reconstruction";
+    std::string comment = options.comment ? options.comment : "";
+    if (options.map) {
+        description = std::string("MAP, NOT ANATOMY: ") + options.map->words;
+        comment = "Map, not anatomy: " + std::string(options.map->words) + ". " + comment;
+        a.word(DCM_ConversionType, "SYN");
+        a.empty(DCM_PatientOrientation); /* its module knows no plane */
+    }
+    a.text(DCM_SeriesDescription, description.c_str(), SC_VR_LO, false);
+    a.text(DCM_ImageComments, comment.c_str(), SC_VR_ST, false);
 }
 
 /* A reader must be able to tell a learned image from a measured one, wherever he looks. */
@@ -187,7 +208,14 @@ void put_derivation(Attributes &a, const sc_dicom_options &options)
         text += ". Machine learning: what was not measured is estimated with a learned prior (" +
                 std::string(options.prior) + ")";
     text += ". Input SHA-256 " + std::string(options.source).substr(0, 16) + ".";
-    a.word(DCM_ImageType, "DERIVED\\PRIMARY\\OTHER");
+    std::string type = "DERIVED\\PRIMARY\\OTHER";
+    if (options.map) {
+        text = std::string("Map, not anatomy: ") + options.map->words + ". Of: " + text;
+        type = std::string("DERIVED\\SECONDARY\\OTHER\\") + options.map->kind;
+        a.code(DCM_DerivationCodeSequence, scorecon::map_code, "99SCORECON",
+               "Map of what is known of an image");
+    }
+    a.word(DCM_ImageType, type.c_str());
     a.text(DCM_DerivationDescription, text.c_str(), SC_VR_ST, false);
     if (options.prior)
         a.code(DCM_DerivationCodeSequence, "score-recon", "99SCORECON",
@@ -217,41 +245,65 @@ void put_plane(Attributes &a, const sc_dicom_stack &stack, const sc_geometry &ge
         a.ds(DCM_SpacingBetweenSlices, stack.spacing);
 }
 
-/* stored = round(value / slope), one slope for the series; windows in stored values, because
- * classic MR has no rescale. */
+/* Image: stored = round(value / slope), windows in stored values, because classic MR has no rescale.
+ * Map: stored = 1 + round(value / slope), 0 where unknown, windows in real values. One slope for the
+ * series. */
 struct Scale {
     double slope;
-    int window; /* 99.5 % of the stored values lie below */
+    int first;  /* stored value of 0 */
+    int window; /* 99.5 % of the known values are stored below first + window */
+
+    Uint16 stored(double value) const
+    {
+        if (!std::isfinite(value))
+            return unknown;
+        return static_cast<Uint16>(first + std::fmax(0, std::nearbyint(value / slope)));
+    }
 };
 
-sc_status find_scale(Scale *scale, const sc_array *image)
+sc_status find_largest(double *largest, const sc_array *image, bool is_map)
 {
     const float *x = static_cast<const float *>(image->data);
     int64_t count = sc_array_count(image), negative = 0;
-    double largest = 0;
+    *largest = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (!std::isfinite(x[i]))
+        if (!is_map && !std::isfinite(x[i]))
             return sc_fail(SC_ERR_INPUT, "image: value %lld is not finite",
                            static_cast<long long>(i));
         negative += x[i] < 0;
-        largest = std::fmax(largest, static_cast<double>(x[i]));
+        if (std::isfinite(x[i]))
+            *largest = std::fmax(*largest, static_cast<double>(x[i]));
     }
     if (negative > 0)
         sc_log(SC_LOG_WARN, "DICOM: %lld negative values of %lld are stored as 0",
                static_cast<long long>(negative), static_cast<long long>(count));
-    scale->slope = largest > 0 ? largest / stored_max : 1;
+    return SC_OK;
+}
 
+sc_status find_scale(Scale *scale, const sc_array *image, bool is_map)
+{
+    const float *x = static_cast<const float *>(image->data);
+    double largest, known = 0;
+    sc_status status = find_largest(&largest, image, is_map);
+    if (status != SC_OK)
+        return status;
+    scale->first = is_map ? unknown + 1 : 0;
+    scale->slope = largest > 0 ? largest / (stored_max - scale->first) : 1;
     std::vector<int64_t> histogram(stored_max + 1);
-    for (int64_t i = 0; i < count; i++)
-        histogram[static_cast<size_t>(std::fmax(0, std::nearbyint(x[i] / scale->slope)))]++;
+    for (int64_t i = 0; i < sc_array_count(image); i++)
+        if (std::isfinite(x[i])) {
+            histogram[static_cast<size_t>(scale->stored(x[i]) - scale->first)]++;
+            known++;
+        }
     int64_t below = 0;
     scale->window = 0;
-    while (scale->window < stored_max && static_cast<double>(below) < 0.995 * static_cast<double>(count))
+    while (scale->window < stored_max && static_cast<double>(below) < 0.995 * known)
         below += histogram[static_cast<size_t>(scale->window++)];
     return SC_OK;
 }
 
-void put_scale(Attributes &a, const Scale &scale, int64_t rows, int64_t columns)
+void put_scale(Attributes &a, const Scale &scale, int64_t rows, int64_t columns,
+               const sc_dicom_map *map)
 {
     a.us(DCM_SamplesPerPixel, 1);
     a.word(DCM_PhotometricInterpretation, "MONOCHROME2");
@@ -262,17 +314,25 @@ void put_scale(Attributes &a, const Scale &scale, int64_t rows, int64_t columns)
     a.us(DCM_HighBit, 15);
     a.us(DCM_PixelRepresentation, 0);
     double width = std::fmax(1, scale.window);
+    if (map) { /* the window is of real values, which may be small: LINEAR asks for a width of 1 */
+        width *= scale.slope;
+        a.word(DCM_VOILUTFunction, "LINEAR_EXACT");
+        a.us(DCM_PixelPaddingValue, unknown);
+        a.ds(DCM_RescaleSlope, scale.slope);
+        a.ds(DCM_RescaleIntercept, -scale.slope * scale.first);
+        a.word(DCM_RescaleType, "US");
+    }
     a.ds(DCM_WindowCenter, width / 2);
     a.ds(DCM_WindowWidth, width);
 
-    Attributes map = a.item(DCM_RealWorldValueMappingSequence);
-    map.word(DCM_LUTExplanation, "Magnitude in the units of the reconstruction");
-    map.word(DCM_LUTLabel, "MAGNITUDE");
-    map.us(DCM_RealWorldValueFirstValueMapped, 0);
-    map.us(DCM_RealWorldValueLastValueMapped, 65535);
-    map.fd(DCM_RealWorldValueIntercept, 0);
-    map.fd(DCM_RealWorldValueSlope, scale.slope);
-    map.code(DCM_MeasurementUnitsCodeSequence, "1", "UCUM", "no units");
+    Attributes real = a.item(DCM_RealWorldValueMappingSequence);
+    real.word(DCM_LUTExplanation, map ? map->words : "Magnitude in the units of the reconstruction");
+    real.word(DCM_LUTLabel, map ? map->kind : "MAGNITUDE");
+    real.us(DCM_RealWorldValueFirstValueMapped, static_cast<Uint16>(scale.first));
+    real.us(DCM_RealWorldValueLastValueMapped, 65535);
+    real.fd(DCM_RealWorldValueIntercept, -scale.slope * scale.first);
+    real.fd(DCM_RealWorldValueSlope, scale.slope);
+    real.code(DCM_MeasurementUnitsCodeSequence, "1", "UCUM", "no units");
 }
 
 /* What differs from slice to slice; number: 0, 1, ... along the normal. */
@@ -292,7 +352,7 @@ void put_slice(Attributes &a, DcmItem &dataset, const sc_dicom_stack &stack, int
     std::vector<Uint16> stored(static_cast<size_t>(sc_array_count(&slice)));
     Uint16 low = stored_max, high = 0;
     for (size_t i = 0; i < stored.size(); i++) {
-        stored[i] = static_cast<Uint16>(std::fmax(0, std::nearbyint(x[i] / scale.slope)));
+        stored[i] = scale.stored(x[i]);
         low = std::min(low, stored[i]);
         high = std::max(high, stored[i]);
     }
@@ -327,17 +387,17 @@ sc_status write_slices(sc_outdir *outdir, const char *folder, const sc_volume &v
     DcmDataset &dataset = *file.getDataset();
     bool utf8 = false;
     Attributes a(dataset, utf8);
-    static const char *const acquisitions[] = {"2D", "3D", nullptr};
     Scale scale;
-    sc_status status = find_scale(&scale, &volume.data);
+    sc_status status = find_scale(&scale, &volume.data, options.map != nullptr);
     if (status != SC_OK)
         return status;
     put_header(a, header);
+    if (!options.map)
+        put_sequence(a, header, options.acquisition);
     put_identity(a, header, options);
     put_derivation(a, options);
     put_plane(a, stack, volume.geometry);
-    put_scale(a, scale, volume.data.dim[1], volume.data.dim[2]);
-    choice(a, DCM_MRAcquisitionType, options.acquisition, acquisitions);
+    put_scale(a, scale, volume.data.dim[1], volume.data.dim[2], options.map);
     if (utf8)
         a.word(DCM_SpecificCharacterSet, "ISO_IR 192");
 

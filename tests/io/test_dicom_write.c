@@ -192,6 +192,111 @@ static void same_run_same_bytes_other_run_other_uids(void **state)
     sc_volume_free(&v);
 }
 
+/* Value of an attribute by dcmdump, which is DCMTK's own; "" if it is not there. */
+static const char *dumped(const char *file, const char *tag)
+{
+    static char line[256];
+    char command[512];
+    snprintf(command, sizeof command, "dcmdump -q +P %s +L '%s' 2>/dev/null | head -1", tag, file);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    if (!fgets(line, sizeof line, pipe))
+        line[0] = 0;
+    pclose(pipe);
+    return line;
+}
+
+static const sc_dicom_map standard_deviation = {"STD_DEV", "standard deviation of the magnitude"};
+
+/* A map of small values, one of them unknown, beside the image of the same run. */
+static sc_volume write_map(const char *name)
+{
+    sc_header header = some_header();
+    sc_dicom_options chosen = options;
+    sc_volume v = make_volume(&planes[4], SC_F32, 3, 10, 12);
+    for (int64_t i = 0; i < sc_array_count(&v.data); i++)
+        ((float *)v.data.data)[i] *= 1e-7f;
+    ((float *)v.data.data)[17] = NAN;
+    chosen.run = "input 12ab, method annealed, prior 34cd, seed 1 std";
+    chosen.map = &standard_deviation;
+    assert_good(write_to(name, &v, &header, &chosen));
+    return v;
+}
+
+static void maps_are_legal_secondary_captures(void **state)
+{
+    (void)state;
+    need_dicom3tools();
+    sc_volume v = write_map("map");
+    const char *folder = in_scratch("map"), *log = in_scratch("vfy.txt");
+    run_command("for f in %s/dicom/*; do dciodvfy -new $f; done >%s 2>&1; dcentvfy %s/dicom/* "
+                ">>%s 2>&1", folder, log, folder, log);
+    if (run_command("grep -q Error %s", log) == 0)
+        run_command("cat %s >&2", log);
+    assert_int_not_equal(run_command("grep -q Error %s", log), 0);
+    assert_int_equal(run_command("grep -q SCImage %s", log), 0);
+    forget("map");
+    sc_volume_free(&v);
+}
+
+static void maps_say_that_they_are_no_anatomy(void **state)
+{
+    (void)state;
+    skip_unless("command -v dcmdump", "dcmdump (package dcmtk) is missing");
+    sc_volume v = write_map("map"), found;
+    sc_header header = some_header();
+    char file[256], series[256];
+    snprintf(file, sizeof file, "%s", in_scratch("map/dicom/0001.dcm"));
+    const char *const expected[][2] = {{"0008,0008", "DERIVED\\SECONDARY\\OTHER\\STD_DEV"},
+                                       {"0008,0060", "[OT]"},
+                                       {"0008,103e", "MAP, NOT ANATOMY: standard deviation"},
+                                       {"0020,4000", "not anatomy"},
+                                       {"0008,2111", "not anatomy"}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_non_null(strstr(dumped(file, expected[i][0]), expected[i][1]));
+    assert_string_equal(dumped(file, "0018,0081"), ""); /* no echo time: it is no MR image */
+    /* beside an image it is a series of its own, in the same study and place, and a reader of images
+     * passes it over */
+    assert_good(write_to("image", &v, &header, &(sc_dicom_options){.run = "r", .source = "s",
+                                                                     .map = &standard_deviation}));
+    snprintf(series, sizeof series, "%s", dumped(file, "0020,000e"));
+    assert_string_not_equal(series, dumped(in_scratch("image/dicom/0001.dcm"), "0020,000e"));
+    assert_refused(sc_dicom_read_series(&found, NULL, in_scratch("map")), SC_ERR_INPUT, "");
+    forget("map"), forget("image");
+    sc_volume_free(&v);
+}
+
+/* dcm2niix applies the rescale: real values come out, in the scan's place. */
+static void maps_have_real_values_in_other_programs(void **state)
+{
+    (void)state;
+    skip_unless("command -v dcm2niix", "dcm2niix is missing");
+    sc_volume v = write_map("map"), found;
+    assert_int_equal(run_command("dcm2niix -b n -z n -f out -o %s %s/dicom >/dev/null 2>&1",
+                                 in_scratch("map"), in_scratch("map")), 0);
+    assert_good(sc_nifti_read(&found, in_scratch("map/out.nii")));
+    const int64_t *n = v.data.dim;
+    const float *x = v.data.data, *y = found.data.data;
+    double worst = 0, largest = 0;
+    bool down = planes[4].step < 0;
+    for (int64_t k = 0; k < n[0]; k++)
+        for (int64_t j = 0; j < n[1]; j++)
+            for (int64_t i = 0; i < n[2]; i++) {
+                double wanted = (double)x[(k * n[1] + j) * n[2] + i];
+                int64_t k2 = down ? n[0] - 1 - k : k;
+                if (isnan(wanted))
+                    wanted = 0;
+                largest = fmax(largest, wanted);
+                worst = fmax(worst,
+                             fabs(wanted - (double)y[(k2 * n[1] + n[1] - 1 - j) * n[2] + i]));
+            }
+    print_message("dcm2niix's values are off by %.1e of the largest\n", worst / largest);
+    assert_true(worst < 5e-5 * largest);
+    forget("map");
+    sc_volume_free(&v);
+    sc_volume_free(&found);
+}
+
 static void unusable_volumes_get_one_line(void **state)
 {
     (void)state;
@@ -223,6 +328,9 @@ int main(void)
         cmocka_unit_test(long_and_foreign_texts_are_legal),
         cmocka_unit_test(dcm2niix_finds_the_scans_geometry),
         cmocka_unit_test(same_run_same_bytes_other_run_other_uids),
+        cmocka_unit_test(maps_are_legal_secondary_captures),
+        cmocka_unit_test(maps_say_that_they_are_no_anatomy),
+        cmocka_unit_test(maps_have_real_values_in_other_programs),
         cmocka_unit_test(unusable_volumes_get_one_line),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
