@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/prior_images.h"
+#include "cli/sample_known.h"
 #include "io/png.h"
 #include "prior/flow.h"
 #include <jansson.h>
@@ -22,10 +23,22 @@ typedef struct {
     int count, height, width; /* 0: not said */
     int between;
     uint64_t seed;
+    sc_cli_observed observed;
     sc_options options;
+    bool asked[SC_OPTIONS_MAX]; /* options that were given */
 } arguments;
 
-enum { KEY_SIZE = 0x2000, KEY_SEED, KEY_PNG, KEY_LATENTS, KEY_BETWEEN, KEY_TABLE = 0x3000 };
+enum {
+    KEY_SIZE = 0x2000,
+    KEY_SEED,
+    KEY_PNG,
+    KEY_LATENTS,
+    KEY_BETWEEN,
+    KEY_INPAINT,
+    KEY_MASK,
+    KEY_COLOURISE,
+    KEY_TABLE = 0x3000
+};
 
 static const struct argp_option own_options[] = {
     {"output", 'o', "FILE", 0,
@@ -41,6 +54,15 @@ static const struct argp_option own_options[] = {
      "N more images between each and the next, on the arc between their latents", 1},
     {"seed", KEY_SEED, "K", 0,
      "seed (default 1); image i depends on seed and i only (and on all with --norm batch)", 1},
+    {"inpaint", KEY_INPAINT, "IMAGE", 0,
+     "draw what --mask hides of this image, given the rest (one slice, read and scaled as "
+     "likelihood does)",
+     1},
+    {"mask", KEY_MASK, "FILE", 0, ".npy (y, x): 1 where the image of --inpaint is known", 1},
+    {"colourise", KEY_COLOURISE, "IMAGE", 0,
+     "draw images whose channels have the mean of this image's: for a complex prior that of real "
+     "and imaginary part. A real .npy (y, x) is the mean itself, in the prior's units",
+     1},
 };
 
 #define OWN_OPTIONS (sizeof own_options / sizeof *own_options)
@@ -58,11 +80,40 @@ static void parse_size(arguments *a, char *text, struct argp_state *state)
     a->width = (int)sc_cli_integer(state, "--size", cross + 1, 1, 4096);
 }
 
+static bool is_conditional(const arguments *a)
+{
+    return a->observed.inpaint || a->observed.colourise;
+}
+
+static void check_observed(const arguments *a, struct argp_state *state)
+{
+    if (!a->observed.inpaint != !a->observed.mask)
+        argp_error(state, "--inpaint IMAGE and --mask FILE go together");
+    if (a->observed.inpaint && a->observed.colourise)
+        argp_error(state, "--inpaint and --colourise: expected one of them");
+    if (is_conditional(a) && (a->height || a->latents || a->between))
+        argp_error(state, "--inpaint and --colourise: --size, --latents and --between do not go "
+                          "with them, the size is the image's");
+}
+
+/* What nobody asked for is as suits a condition, unless a sampler was named. */
+static void settle_options(arguments *a)
+{
+    const sc_options suited = sc_sample_options_conditional();
+    if (!is_conditional(a) || a->asked[0])
+        return;
+    for (int i = 0; sc_sample_options[i].name; i++)
+        if (!a->asked[i])
+            a->options.value[i] = suited.value[i];
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *a = state->input;
-    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state))
+    if (sc_cli_set_option(&a->options, key, KEY_TABLE, text, state)) {
+        a->asked[key - KEY_TABLE] = true;
         return 0;
+    }
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->cli;
@@ -89,9 +140,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SEED:
         a->seed = (uint64_t)sc_cli_integer(state, "--seed", text, 0, INT64_MAX);
         return 0;
+    case KEY_INPAINT:
+        a->observed.inpaint = text;
+        return 0;
+    case KEY_MASK:
+        a->observed.mask = text;
+        return 0;
+    case KEY_COLOURISE:
+        a->observed.colourise = text;
+        return 0;
     case ARGP_KEY_END:
         if (!a->output)
             argp_error(state, "-o FILE is needed");
+        check_observed(a, state);
         if (a->latents && (a->count || a->height))
             argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
@@ -106,6 +167,7 @@ typedef struct {
     int count, h, w, channels;
     float *x, *latents; /* (count, h, w, channels) */
     double black;       /* of the prior's images */
+    sc_cli_known known; /* empty: nothing */
     int64_t evaluations;
 } sampling;
 
@@ -174,12 +236,18 @@ static sc_status fill_arcs(sampling *s, int between)
     return SC_OK;
 }
 
-static sc_status prepare(sampling *s, const arguments *a, const sc_sde *sde)
+static sc_status prepare(sampling *s, const arguments *a, const sc_score *score)
 {
     sc_status status = SC_OK;
+    const sc_sde *sde = &score->sde;
     s->count = a->count ? a->count : 4;
     s->h = a->height ? a->height : 128;
     s->w = a->width ? a->width : 128;
+    if (is_conditional(a)) {
+        SC_TRY(sc_cli_known_read(&s->known, &a->observed, score));
+        s->h = s->known.h;
+        s->w = s->known.w;
+    }
     if (a->latents)
         SC_TRY(sc_cli_stack_read(&s->latents, &s->count, &s->h, &s->w, s->channels, a->latents));
     else if (a->between)
@@ -237,6 +305,7 @@ static sc_status draw_images(sampling *s, const arguments *a, const sc_score *sc
                                    .key = given.key,
                                    .progress = &progress,
                                    .noise = s->latents ? &noise : NULL,
+                                   .condition = s->known.y ? &s->known.condition : NULL,
                                    .evaluations = &s->evaluations};
         SC_TRY(sc_prior_draw(s->x + at, &job, &a->options));
     }
@@ -273,7 +342,7 @@ static sc_status sample(const arguments *a)
     SC_TRY(sc_cli_prior_load(&score, &gpu, &a->prior, a->cli.threads));
     s.channels = score->channels;
     s.black = score->channels == 1 ? score->black : 0;
-    SC_TRY(prepare(&s, a, &score->sde));
+    SC_TRY(prepare(&s, a, score));
     SC_TRY(draw_images(&s, a, score));
     SC_TRY(png ? write_png(a->output, &s)
                : sc_cli_stack_write(a->output, s.x, s.count, s.h, s.w, s.channels));
@@ -285,6 +354,7 @@ cleanup:
     sc_device_free(gpu);
     sc_free(s.x);
     sc_free(s.latents);
+    sc_cli_known_free(&s.known);
     return status;
 }
 
@@ -303,11 +373,16 @@ int sc_command_sample(int argc, char **argv)
             "-o samples.npy --png samples.png\n\nThe published sampler of a VE prior: --sampler "
             "reverse-diffusion --corrector langevin --steps 1000\n\nA film from one image to the "
             "next:\n\n  scorecon sample -n 2 --between 7 -o "
-            "film.png"};
+            "film.png\n\nFour ways to fill a hole:\n\n  scorecon sample --inpaint slice.npy --mask "
+            "known.npy -o filled.npy\n\nWith --inpaint and --colourise the options are, unless "
+            "given or --sampler is named: --sampler reverse-diffusion --steps 50 --grid log-sigma "
+            "--corrector annealed --corrector-steps 10 --snr 0.4. Without many corrector steps the "
+            "drawn part follows the known part too little; ode takes no condition."};
     arguments a = {.seed = 1, .options = sc_options_default(sc_sample_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_sample_options,
                         "Sampler:");
     sc_cli_parse(&argp, argc, argv, &a, &a.cli);
+    settle_options(&a);
     return sc_cli_exit(&a.cli, sample(&a));
 }
