@@ -22,6 +22,7 @@
 #include "prior/score.h"
 #include "prior/sde.h"
 #include "protocols/job.h"
+#include "recon/daps.h"
 #include "recon/finish.h"
 #include "recon/prepare.h"
 #include "recon/problem.h"

@@ -6,7 +6,7 @@
 
 extern const sc_method sc_method_zero_filled, sc_method_cg_sense, sc_method_l1_wavelet,
     sc_method_tv, sc_method_annealed_proximal, sc_method_dds, sc_method_diffpir, sc_method_dps,
-    sc_method_red_diff, sc_method_pc, sc_method_pula;
+    sc_method_red_diff, sc_method_pc, sc_method_pula, sc_method_daps;
 
 /* clang-format off: one line each */
 const sc_method *const sc_methods[] = {
@@ -21,6 +21,7 @@ const sc_method *const sc_methods[] = {
     &sc_method_red_diff,
     &sc_method_pc,
     &sc_method_pula,
+    &sc_method_daps,
     NULL,
 };
 /* clang-format on */

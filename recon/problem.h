@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "operators/operator.h"
 #include "prior/score.h"
+#include "recon/data_term.h"
 
 typedef struct {
     const sc_device *device;
@@ -30,6 +31,9 @@ typedef struct {
     int slices;     /* of a stack (stack.h): the domain is (slices, sets / slices, y, x), and there is
                        no support, shading or map; 0: one slice */
     sc_op *through; /* owned; D_z of a stack; NULL if there is none */
+    /* Borrowed; NULL: the noise is as said above. Otherwise the data's own likelihood, for an image of
+       A's domain, of which A, y and sigma are a Gaussian approximation; daps draws from it. */
+    const sc_data_term *term;
 } sc_problem;
 
 void sc_problem_free(sc_problem *problem);

@@ -9,7 +9,7 @@ for command in recon simulate compare info check train sample likelihood encode 
 done
 "$program" recon --method list >methods.txt 2>err.txt || fail "recon --method list: exit $?"
 [ ! -s err.txt ] || fail "recon --method list: $(cat err.txt)"
-for method in zero-filled cg-sense l1-wavelet tv annealed-proximal diffpir dps red-diff; do
+for method in zero-filled cg-sense l1-wavelet tv annealed-proximal diffpir dps daps red-diff; do
     grep -q "^  $method: " methods.txt || fail "recon --method list does not have $method"
 done
 finish

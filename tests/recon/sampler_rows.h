@@ -54,6 +54,7 @@ static inline void compare_sampler_rows(const sc_device *other)
                 {"dps", NULL},
                 {"red-diff", NULL},
                 {"pula", NULL},
+                {"daps", NULL},
                 {"pc", "likelihood"},
                 {"pc", "proximal"}};
     small_problem s = small_begin(2, 2, 4, 33, 30, 3, 0.01);

@@ -24,7 +24,7 @@
 enum { D = 8, M = 16 }; /* real components of one image and of its data */
 
 extern const sc_method sc_method_pc, sc_method_dds, sc_method_pula, sc_method_annealed_proximal,
-    sc_method_diffpir, sc_method_dps, sc_method_red_diff;
+    sc_method_diffpir, sc_method_dps, sc_method_red_diff, sc_method_daps;
 
 #define OK(x) assert_ok((x), #x)
 static inline void assert_ok(sc_status status, const char *what)

@@ -4,9 +4,10 @@
 #include "sampler_test.h"
 
 static const sc_method *const sampling[] = {&sc_method_pc, &sc_method_dds, &sc_method_pula,
-                                            &sc_method_diffpir, &sc_method_dps};
+                                            &sc_method_diffpir, &sc_method_dps, &sc_method_daps};
 static const char *const quick[] = {"levels=8 sigma-max=2 sigma-min=0.1", "levels=6",
-                                    "levels=8 sigma-max=2 sigma-min=0.1", "levels=6", "levels=6"};
+                                    "levels=8 sigma-max=2 sigma-min=0.1", "levels=6", "levels=6",
+                                    "levels=8 sigma-max=2 sigma-min=0.1"};
 enum { SAMPLING = sizeof sampling / sizeof *sampling };
 
 typedef struct {
