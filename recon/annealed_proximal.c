@@ -21,7 +21,7 @@ enum { FINAL_DATA, FINAL_DENOISED };
 
 static const sc_option options_annealed[] = {
     {"levels", SC_OPT_INT, "", 1, 10000, 15, NULL, "noise levels, geometric"},
-    SC_OPTION_FIRST_LEVEL(3),
+    SC_OPTION_FIRST_LEVEL(6),
     SC_OPTION_LAST_LEVEL(1),
     {"ratio", SC_OPT_REAL, "", 1e-3, 1e3, 0.8, NULL,
      "error expected of the denoised image, as a multiple of the noise level"},
@@ -35,7 +35,7 @@ static const sc_option options_annealed[] = {
      "the result: after the last data step, or the last denoised image"},
     {"mirror", SC_OPT_BOOL, "", 0, 1, 1, NULL,
      "show the image to the prior in its four reflections in turn"},
-    SC_OPTION_CG(10),
+    SC_OPTION_CG(30),
     {0},
 };
 
