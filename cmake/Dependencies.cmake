@@ -21,7 +21,7 @@ find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)
 # Private to the folder that uses them.
 set(SC_DEPENDS_base OpenMP::OpenMP_C PkgConfig::FFTW PkgConfig::OPENBLAS PkgConfig::LAPACKE
     PkgConfig::JANSSON ${DNNL_LIBRARY} m)
-set(SC_DEPENDS_operators m)
+set(SC_DEPENDS_operators OpenMP::OpenMP_C m)
 set(SC_DEPENDS_prior PkgConfig::JANSSON PkgConfig::LAPACKE ${DNNL_LIBRARY} m)
 set(SC_DEPENDS_io PkgConfig::HDF5 PkgConfig::XML2 PkgConfig::TIFF PkgConfig::CAIRO
     PkgConfig::JANSSON PkgConfig::ZLIB ${NIFTI2_LIBRARY} ${DCMTK_LIBRARIES} m)

@@ -16,8 +16,9 @@ typedef struct {
 
 typedef void apply_part(const sc_op *part, void *out, const void *in, void *work);
 
-static void for_parts(const blocks_op *self, apply_part *apply, float *out, const int64_t *out_start,
-                      const float *in, const int64_t *in_start, void *work)
+static void for_parts(const blocks_op *self, apply_part *apply, float *out,
+                      const int64_t *out_start, const float *in, const int64_t *in_start,
+                      void *work)
 {
     int64_t image = sc_shape_floats(&self->part[0]->domain);
 #pragma omp parallel for schedule(static) num_threads(self->threads) if (self->threads > 1)

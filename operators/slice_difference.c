@@ -111,8 +111,8 @@ sc_status sc_op_slice_difference(sc_op **op, const sc_device *device, const sc_s
                        .describe = sc_op_describe,
                        .flops = 10.0 * (double)(dim[0] * self->n)};
     if (weight)
-        SC_TRY(sc_device_copy_in(device, (void **)&self->weight, weight,
-                                 (size_t)(dim[0] * self->n), sizeof *weight));
+        SC_TRY(sc_device_copy_in(device, (void **)&self->weight, weight, (size_t)(dim[0] * self->n),
+                                 sizeof *weight));
     if (pair)
         SC_TRY(sc_device_copy_in(device, (void **)&self->pair, pair,
                                  (size_t)((dim[0] - 1) * self->n), sizeof *pair));

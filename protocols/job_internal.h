@@ -62,6 +62,16 @@ bool sc_job_fully_sampled(const sc_running *run);
 /* Reconstruct all planes into run->series and run->plane. */
 sc_status sc_job_reconstruct(sc_running *run);
 
+/* Test the estimate of image `index`, which the method left with `status`, fall back if need be and
+ * allowed, and place it into run->series and run->plane. */
+sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, sc_status status,
+                        const sc_problem *problem, const sc_score *score,
+                        const sc_progress *progress);
+
+/* The planes of a frame are held together as a stack: option "through-slice" (job_stack.c). */
+bool sc_job_is_stack(const sc_running *run);
+sc_status sc_job_reconstruct_stacks(sc_running *run);
+
 /* How many planes ask the score as one batch; below 2: each for itself. */
 int sc_job_together(const sc_running *run);
 

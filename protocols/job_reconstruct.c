@@ -105,6 +105,27 @@ static sc_status fall_back(sc_estimate *estimate, sc_running *run, sc_job_plane 
     return sc_gate_check(&plane->gate, estimate, problem, NULL);
 }
 
+sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, sc_status status,
+                        const sc_problem *problem, const sc_score *score,
+                        const sc_progress *progress)
+{
+    int64_t frame = index / run->calibration.planes.count;
+    int64_t slice = index % run->calibration.planes.count;
+    sc_job_plane *plane = &run->plane[index];
+    if (status == SC_OK)
+        status = sc_gate_check(&plane->gate, estimate, problem, score);
+    if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
+        status = fall_back(estimate, run, plane, problem, frame, slice, progress);
+    if (status == SC_ERR_NUMERIC && run->job->force && plane->gate.residual > 0)
+        status = SC_OK; /* there is an image; sc_job_run says that it failed */
+    SC_TRY(status);
+    plane->evaluations = estimate->score_evaluations;
+    plane->applications = estimate->operator_applications;
+    SC_TRY(place(run, estimate, problem, frame, slice));
+cleanup:
+    return status;
+}
+
 static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_device *device,
                                    const sc_score *score, const sc_progress *progress)
 {
@@ -118,16 +139,7 @@ static sc_status reconstruct_plane(sc_running *run, int64_t index, const sc_devi
         sc_prepare(&problem, &plane->prepare, &run->scan, &run->calibration, frame, slice, device));
     status = sc_job_one(&estimate, run, run->method, &run->options, &problem, score, frame, slice,
                         progress);
-    if (status == SC_OK)
-        status = sc_gate_check(&plane->gate, &estimate, &problem, score);
-    if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
-        status = fall_back(&estimate, run, plane, &problem, frame, slice, progress);
-    if (status == SC_ERR_NUMERIC && run->job->force && plane->gate.residual > 0)
-        status = SC_OK; /* there is an image; sc_job_run says that it failed */
-    SC_TRY(status);
-    plane->evaluations = estimate.score_evaluations;
-    plane->applications = estimate.operator_applications;
-    SC_TRY(place(run, &estimate, &problem, frame, slice));
+    SC_TRY(sc_job_settle(run, index, &estimate, status, &problem, score, progress));
 cleanup:
     if (run->planes > 1)
         sc_context(status, "image %lld", (long long)index + 1);
@@ -258,6 +270,8 @@ sc_status sc_job_reconstruct(sc_running *run)
         return status;
     run->series.geometry = &run->geometry;
     run->series.header = &run->scan.header;
+    if (sc_job_is_stack(run))
+        return sc_job_reconstruct_stacks(run);
     if (!reconstruct_together(run, &q, inner))
         reconstruct_apart(run, &q, inner);
     return q.status == SC_OK ? SC_OK : sc_fail(q.status, "%s", q.message);

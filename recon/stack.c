@@ -111,10 +111,10 @@ void sc_stack_free(sc_stack *stack)
     *stack = (sc_stack){0};
 }
 
-/* The slice's y, in its own units again. */
-static sc_status give_data(sc_stack *s, int index)
+sc_status sc_stack_slice(sc_problem **one, sc_stack *s, int index)
 {
     sc_status status = SC_OK;
+    *one = NULL;
     const float *y = s->whole.y;
     for (int k = 0; k < s->slices; k++) {
         sc_device_release(s->slice[k].device, s->slice[k].y);
@@ -130,6 +130,7 @@ static sc_status give_data(sc_stack *s, int index)
     slice->device->kernels->axpby(slice->device, mine, (float)(slice->sigma / s->whole.sigma), y, 0,
                                   y, m);
     SC_TRY(slice->device->kernels->sync(slice->device));
+    *one = slice;
 cleanup:
     return status;
 }
@@ -146,13 +147,13 @@ static void cut(sc_c32 *out, const sc_c32 *in, int64_t count, const sc_stack *s,
         }
 }
 
-sc_status sc_stack_part(sc_estimate *part, sc_stack *stack, const sc_estimate *whole, int index)
+sc_status sc_stack_part(sc_estimate *part, const sc_stack *stack, const sc_estimate *whole,
+                        int index)
 {
     sc_status status = SC_OK;
     const sc_problem *slice = &stack->slice[index];
     int64_t wanted = whole->samples.data ? whole->samples.dim[0] : 0;
     const int64_t dim[4] = {wanted, slice->sets, slice->ny, slice->nx};
-    SC_TRY(give_data(stack, index));
     if (wanted > 0) {
         SC_TRY(sc_array_create(&part->samples, SC_C32, 4, dim));
         cut(part->samples.data, whole->samples.data, wanted, stack, index);

@@ -29,11 +29,14 @@ sc_status sc_stack_join(sc_stack *stack, const sc_device *device, sc_problem *sl
                         double slope, int threads);
 void sc_stack_free(sc_stack *stack); /* an empty one is fine */
 
+/* Slice `index` with its data, as before joining: good until the next call or sc_stack_free. */
+sc_status sc_stack_slice(sc_problem **slice, sc_stack *stack, int index);
+
 /* Slice `index` of an estimate of the whole, as if it had been estimated alone: mean, and with
  * samples those and their standard deviation, 0 outside the support; the cost is the whole's, for
- * all slices took part in each evaluation. The slice gets its y, which it keeps until the next
- * call. *part is empty on entry and on failure. */
-sc_status sc_stack_part(sc_estimate *part, sc_stack *stack, const sc_estimate *whole, int index);
+ * all slices took part in each evaluation. *part is empty on entry and on failure. */
+sc_status sc_stack_part(sc_estimate *part, const sc_stack *stack, const sc_estimate *whole,
+                        int index);
 
 /* Bytes that reconstructing such a stack takes, problems included, with as many samples kept and
  * `batch` of them at a time. */
