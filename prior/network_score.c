@@ -249,6 +249,8 @@ static sc_status read_network(network_score *net, sc_score *score, const char *p
     sc_status status = SC_OK;
     SC_TRY(sc_weights_read(&net->weights, path));
     const sc_weights_record *record = &net->weights.record;
+    if (sc_network_configuration(net->weights.network)->classes)
+        SC_TRY(sc_fail(SC_ERR_UNSUPPORTED, "%s: expected a prior, found a classifier", path));
     score->sde = record->sde;
     score->channels = sc_network_configuration(net->weights.network)->channels;
     if (score->channels == 1 && !strcmp(record->normalisation, SC_WEIGHTS_NORMALISATION_CENTRED))

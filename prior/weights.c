@@ -112,6 +112,7 @@ static const struct {
     {"data", offsetof(sc_weights_record, data)},
     {"training", offsetof(sc_weights_record, training)},
     {"program", offsetof(sc_weights_record, program)},
+    {"classes", offsetof(sc_weights_record, classes)},
 };
 
 #define TEXTS (sizeof texts / sizeof *texts)
@@ -264,7 +265,8 @@ sc_status sc_weights_write(const char *path, const sc_network *network, const fl
     metadata[1] = (sc_metadata){"network", config};
     metadata[2] = (sc_metadata){"sde", sde};
     for (size_t i = 0; i < TEXTS; i++)
-        if (*record_text(record, i))
+        if (*record_text(record, i) && (record->classes != *record_text(record, i) ||
+                                        *record->classes)) /* no classes, no line */
             metadata[n++] = (sc_metadata){texts[i].key, *record_text(record, i)};
     SC_TRY(sc_safetensors_write(path, tensor, count, metadata, n));
 cleanup:

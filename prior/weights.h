@@ -11,6 +11,8 @@
  *   data              what they were trained on, with attribution
  *   training          JSON: images, steps, seed, validation, command
  *   program           scorecon 0.1.0
+ *   classes           of a classifier (network.classes, prior/classifier.h): their names, with | in
+ *                     between; a prior has none
  */
 #ifndef SC_PRIOR_WEIGHTS_H
 #define SC_PRIOR_WEIGHTS_H
@@ -27,7 +29,8 @@
 
 typedef struct {
     sc_sde sde;
-    char *normalisation, *modality, *anatomy, *licence, *data, *training, *program; /* owned */
+    char *normalisation, *modality, *anatomy, *licence, *data, *training, *program,
+        *classes; /* owned */
 } sc_weights_record;
 
 void sc_weights_record_free(sc_weights_record *record);

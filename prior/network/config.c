@@ -62,6 +62,7 @@ static const field table[] = {
     FIELD(continuous, FLAG, 0, 1),
     FIELD(num_scales, INTEGER, 2, 1000000),
     FIELD(scale_by_sigma, FLAG, 0, 1),
+    FIELD(classes, INTEGER, 0, 64),
 };
 #define FIELDS ((int)(sizeof table / sizeof *table))
 
@@ -165,6 +166,8 @@ sc_status sc_network_config_check(const sc_network_config *config)
     SC_TRY(check_fir(config));
     if (!config->precondition_edm)
         SC_TRY(check_published(config));
+    if (config->classes && !config->precondition_edm)
+        return refuse("classes need precondition_edm");
     SC_TRY(sc_network_check_graph(config));
 cleanup:
     return status;
@@ -317,7 +320,9 @@ sc_status sc_network_config_print(char **json, const sc_network_config *config)
     json_t *root = json_object();
     *json = NULL;
     for (int i = 0; i < FIELDS; i++)
-        if (json_object_set_new(root, table[i].name, value_of(config, &table[i])))
+        if (table[i].offset == MEMBER(classes) && !config->classes)
+            continue; /* a denoiser's text is what it was before there were classifiers */
+        else if (json_object_set_new(root, table[i].name, value_of(config, &table[i])))
             SC_TRY(sc_fail(SC_ERR_MEMORY, "network configuration: no memory for its text"));
     text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (!text)

@@ -262,6 +262,12 @@ static void whole(sc_builder *b)
     push(b, sc_build_conv(b, net->input, p));
     sc_build_name(b, top(b), m, "");
     down(b);
+    if (c->classes) {
+        int h = head(b, middle(b), c->classes, 1, &p);
+        net->output = sc_build_conv(b, h, p);
+        sc_build_name(b, net->output, b->module - 1, "");
+        return;
+    }
     int h = up(b, middle(b));
     if (c->progressive == SC_PYRAMID_SKIP) {
         net->output = b->pyramid;

@@ -54,6 +54,8 @@ typedef struct {
     sc_sde sde;              /* published: what the network was trained for */
     int continuous;          /* published: 1 labels from a continuous time, 0 from num_scales */
     int num_scales;          /* published: N, length of the tables of sigma and beta */
+    int classes;             /* 0: a denoiser. Else a classifier of noisy images: down, middle, and a
+                                head of so many channels on the lowest level; EDM's input */
     int scale_by_sigma;      /* published: output divided by the label (Fourier) or by
                                 sigmas[(int)label] (positional), sigmas descending */
 } sc_network_config;
@@ -107,6 +109,10 @@ sc_status sc_run_set_theta(sc_run *run, const float *theta);
 sc_status sc_run_denoise(sc_run *run, float *d, const float *x, const double *sigma);
 sc_status sc_run_score(sc_run *run, float *s, const float *x, const double *t);
 sc_status sc_run_forward(sc_run *run, float *output, const float *x, const double *label);
+/* A classifier's evidence (n, h / m, w / m, classes) for each class at each place of the lowest
+ * level, m the multiple: F(x / sqrt(sigma^2 + sigma_data^2), ln(sigma) / 4). The other three are for
+ * denoisers. */
+sc_status sc_run_classify(sc_run *run, float *evidence, const float *x, const double *sigma);
 /* After any of them: gradient of <grad, result> with respect to theta, added to grad_theta (flat),
  * and to x in grad_x. Either may be NULL: not wanted, and without grad_theta convolutions do half
  * the work. */

@@ -161,6 +161,7 @@ typedef struct {
 } sc_precondition;
 typedef sc_status sc_precondition_rule(sc_precondition *p, const sc_network_config *config,
                                        double condition);
-sc_precondition_rule sc_precondition_forward, sc_precondition_score, sc_precondition_denoise;
+sc_precondition_rule sc_precondition_forward, sc_precondition_score, sc_precondition_denoise,
+    sc_precondition_classify; /* a classifier: of x0 + sigma z, no skip */
 
 #endif

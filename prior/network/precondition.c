@@ -123,6 +123,17 @@ sc_status sc_precondition_denoise(sc_precondition *p, const sc_network_config *c
     return SC_OK;
 }
 
+sc_status sc_precondition_classify(sc_precondition *p, const sc_network_config *c, double sigma)
+{
+    sc_status status = check_sigma(sigma);
+    if (status != SC_OK)
+        return status;
+    edm(p, c, sigma);
+    p->skip = 0;
+    p->out = 1;
+    return SC_OK;
+}
+
 static void score_edm(sc_precondition *p, const sc_network_config *c, double t)
 {
     sc_sde ve = c->sde;

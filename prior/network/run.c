@@ -97,7 +97,8 @@ static void live_always(sc_run *r, sc_buffer *b, size_t bytes)
 static void live_all(sc_run *r)
 {
     const sc_network *net = r->network;
-    size_t scratch = 0, image = tensor_bytes(r, net->input), theta = sizeof(float) * (size_t)net->theta;
+    size_t scratch = 0, image = tensor_bytes(r, net->input), output = tensor_bytes(r, net->output);
+    size_t theta = sizeof(float) * (size_t)net->theta;
     extend(value_of(r, net->input), image, 0);
     extend(value_of(r, net->label), tensor_bytes(r, net->label), 0);
     for (int i = 0; i < net->nodes; i++) {
@@ -105,16 +106,16 @@ static void live_all(sc_run *r)
         live_always(r, state_of(r, i), r->step[i].state_bytes);
         scratch = r->step[i].scratch_bytes > scratch ? r->step[i].scratch_bytes : scratch;
     }
-    extend(value_of(r, net->output), image, net->nodes + 1);
+    extend(value_of(r, net->output), output, net->nodes + 1);
     if (r->with_backward) {
-        extend(gradient_of(r, net->output), image, net->nodes + 2);
+        extend(gradient_of(r, net->output), output, net->nodes + 2);
         extend(gradient_of(r, net->input), image, last_time(net));
     }
     live_always(r, fixed(r, SCRATCH), scratch);
     live_always(r, fixed(r, THETA), theta);
     live_always(r, fixed(r, GTHETA), r->with_backward ? theta : 0);
     live_always(r, fixed(r, IMAGE), image);
-    live_always(r, fixed(r, RESULT), image);
+    live_always(r, fixed(r, RESULT), output);
     live_always(r, fixed(r, COEFFICIENT), sizeof(float) * COEFFICIENTS * (size_t)r->n);
 }
 
@@ -304,14 +305,21 @@ static sc_status set_coefficients(sc_run *r, const double *condition, sc_precond
                                       sizeof *c * COEFFICIENTS * (size_t)r->n);
 }
 
-/* z (+)= coefficient[row] x + b */
-static void scale_images(sc_run *r, float *z, const float *x, int row, float b, int add)
+static size_t image_bytes(const sc_run *r) { return tensor_bytes(r, r->network->input); }
+static size_t output_bytes(const sc_run *r) { return tensor_bytes(r, r->network->output); }
+
+/* z (+)= coefficient[row] x + b, each n images of `bytes` in all */
+static void scale_numbers(sc_run *r, float *z, const float *x, int row, float b, int add,
+                          size_t bytes)
 {
     r->device->kernels->net->affine(r->device, z, x, r->coefficient + row * r->n, 0.f, b, r->n,
-                                    (int64_t)r->h * r->w * r->network->config.channels, add);
+                                    (int64_t)(bytes / sizeof(float)) / r->n, add);
 }
 
-static size_t image_bytes(const sc_run *r) { return tensor_bytes(r, r->network->input); }
+static void scale_images(sc_run *r, float *z, const float *x, int row, float b, int add)
+{
+    scale_numbers(r, z, x, row, b, add, image_bytes(r));
+}
 
 /* Everything between upload and download: the same kernels with the same pointers every time. */
 static sc_status issue(sc_run *r)
@@ -329,8 +337,10 @@ static sc_status issue(sc_run *r)
         if (r->observer)
             SC_TRY(sc_run_observe_after(r, i));
     }
-    scale_images(r, r->result, r->image, SKIP, 0.f, 0);
-    scale_images(r, r->result, place(r, value_of(r, net->output)), OUT, 0.f, 1);
+    if (!net->config.classes)
+        scale_images(r, r->result, r->image, SKIP, 0.f, 0);
+    scale_numbers(r, r->result, place(r, value_of(r, net->output)), OUT, 0.f, !net->config.classes,
+                  output_bytes(r));
 cleanup:
     return status;
 }
@@ -371,7 +381,7 @@ static sc_status evaluate(sc_run *r, float *result, const float *x, const double
     SC_TRY(set_coefficients(r, condition, rule));
     SC_TRY(kernels->upload(r->device, r->image, x, image_bytes(r)));
     SC_TRY(issue_or_replay(r));
-    SC_TRY(kernels->download(r->device, result, r->result, image_bytes(r)));
+    SC_TRY(kernels->download(r->device, result, r->result, output_bytes(r)));
     r->has_forward = true;
 cleanup:
     return status;
@@ -390,6 +400,12 @@ sc_status sc_run_score(sc_run *run, float *s, const float *x, const double *t)
 sc_status sc_run_forward(sc_run *run, float *output, const float *x, const double *label)
 {
     return evaluate(run, output, x, label, sc_precondition_forward);
+}
+
+sc_status sc_run_classify(sc_run *run, float *evidence, const float *x, const double *sigma)
+{
+    assert(run->network->config.classes);
+    return evaluate(run, evidence, x, sigma, sc_precondition_classify);
 }
 
 static sc_status backward_step(sc_run *r, int i, bool wants_theta, bool wants_x)
@@ -423,15 +439,18 @@ sc_status sc_run_backward(sc_run *r, float *grad_theta, float *grad_x, const flo
     const sc_kernels *kernels = r->device->kernels;
     assert(r->with_backward && r->has_forward);
     kernels->fill(r->device, r->gtheta, 0.f, net->theta);
-    SC_TRY(kernels->upload(r->device, r->result, grad, image_bytes(r)));
-    scale_images(r, place(r, gradient_of(r, net->output)), r->result, OUT, 0.f, 0);
+    SC_TRY(kernels->upload(r->device, r->result, grad, output_bytes(r)));
+    scale_numbers(r, place(r, gradient_of(r, net->output)), r->result, OUT, 0.f, 0,
+                  output_bytes(r));
     for (int i = net->nodes - 1; i >= 0; i--)
         SC_TRY(backward_step(r, i, grad_theta != NULL, grad_x != NULL));
     if (grad_theta)
         SC_TRY(add_gradient(r, grad_theta));
     if (grad_x) {
-        scale_images(r, r->image, r->result, SKIP, 0.f, 0);
-        scale_images(r, r->image, place(r, gradient_of(r, net->input)), IN, 0.f, 1);
+        if (!net->config.classes)
+            scale_images(r, r->image, r->result, SKIP, 0.f, 0);
+        scale_images(r, r->image, place(r, gradient_of(r, net->input)), IN, 0.f,
+                     !net->config.classes);
         SC_TRY(kernels->download(r->device, grad_x, r->image, image_bytes(r)));
     }
 cleanup:
