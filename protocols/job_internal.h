@@ -71,6 +71,8 @@ sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, s
 /* The planes of a frame are held together as a stack: option "through-slice" (job_stack.c). */
 bool sc_job_is_stack(const sc_running *run);
 sc_status sc_job_reconstruct_stacks(sc_running *run);
+/* What that takes in memory, if its planes are like this one; 0 without a stack. */
+double sc_job_stack_bytes(const sc_running *run, const sc_problem *plane);
 
 /* How many planes ask the score as one batch; below 2: each for itself. */
 int sc_job_together(const sc_running *run);

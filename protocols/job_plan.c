@@ -168,7 +168,8 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
     if (m->in_turns)
         m->prepare *= m->workers;
     double images = (double)run->planes * (double)(problem.ny * problem.nx);
-    m->bytes = peak_bytes() + (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
+    m->bytes = peak_bytes() + (size_t)sc_job_stack_bytes(run, &problem) +
+               (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
 cleanup:
     sc_problem_free(&problem);
     sc_device_free(device);

@@ -34,6 +34,17 @@ bool sc_job_is_stack(const sc_running *run)
     return false;
 }
 
+double sc_job_stack_bytes(const sc_running *run, const sc_problem *plane)
+{
+    int64_t slices = run->calibration.planes.count;
+    if (weight(run) == 0 || slices < 2)
+        return 0;
+    int samples = run->samples > 1 ? run->samples : 1;
+    int batch = (int)fmax(1, sc_options_get(&run->options, "batch"));
+    return sc_stack_bytes(slices, plane->sets, plane->coils, plane->ny, plane->nx, samples,
+                          batch < samples ? batch : samples, run->threads);
+}
+
 /* ---- geometry ---- */
 
 typedef struct {
@@ -189,10 +200,7 @@ static sc_status prepare_one(sc_problem *slice, const frame_of *f, int k,
 static sc_status check_memory(const frame_of *f, const sc_problem *first)
 {
     const sc_running *run = f->run;
-    int samples = run->samples > 1 ? run->samples : 1;
-    int batch = (int)fmax(1, sc_options_get(&run->options, "batch"));
-    double bytes = sc_stack_bytes(f->slices, first->sets, first->coils, first->ny, first->nx,
-                                  samples, batch < samples ? batch : samples, run->threads);
+    double bytes = sc_job_stack_bytes(run, first);
     double most = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     sc_log(SC_LOG_INFO, "%d slices together take about %.0f MiB, besides the prior", f->slices,
            bytes / 1048576);
