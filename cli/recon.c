@@ -37,6 +37,7 @@ enum {
     KEY_FORMAT,
     KEY_BUDGET,
     KEY_FALLBACK,
+    KEY_RESIDUAL_MAP,
     KEY_PLAN,
     KEY_OPT,
     KEY_SETS,
@@ -89,6 +90,8 @@ static const struct argp_option options[] = {
      3},
     {"fallback", KEY_FALLBACK, 0, 0, "write the classical result where the prior's fails its test",
      3},
+    {"residual-map", KEY_RESIDUAL_MAP, 0, 0,
+     "write chi2, the residual over the noise as a map, also without --samples", 3},
     {"force", KEY_FORCE, 0, 0,
      "write the image even where it fails the test of its data; the exit code stays 1", 3},
     {"plan", KEY_PLAN, 0, 0, "say what would be done and what it costs, and stop", 3},
@@ -203,6 +206,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_FALLBACK:
         s->fallback = true;
         return 0;
+    case KEY_RESIDUAL_MAP:
+        s->residual_map = true;
+        return 0;
     case KEY_FORCE:
         job->force = true;
         return 0;
@@ -268,7 +274,8 @@ static const struct argp argp = {
     parse,
     "SCAN...",
     "Reconstruct MR scans (ISMRMRD, fastMRI, cfl, npy) into OUT: image.npy, dicom/, preview.png, "
-    "record.json; with --samples also std.npy, p05.npy, p95.npy, samples.npy.\v"
+    "record.json; with --samples also std, p05, p95, chi2 and prior-share, each as .npy and as a "
+    "DICOM series in dicom-NAME/, and samples.npy.\v"
     "Examples:\n"
     "  scorecon recon scan.h5 -o out\n"
     "  scorecon recon scan.h5 -o out --samples 16 --seed 1\n"

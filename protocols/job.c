@@ -62,6 +62,10 @@ static sc_status verdict(const sc_running *run)
 /* Before the time is spent. */
 static void warn_of_scan(const sc_running *run)
 {
+    char samples[256];
+    sc_job_doubt_samples(samples, sizeof samples, run);
+    if (samples[0])
+        sc_log(SC_LOG_WARN, "%s", samples);
     if (run->doubt[0])
         sc_log(SC_LOG_WARN, "%s: %s", run->scan.source, run->doubt);
     if (run->noise_doubt[0])

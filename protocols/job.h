@@ -4,8 +4,9 @@
  *     scan -> calibration once -> per image: prepare, method, finish -> test -> output folder
  *
  * The output folder is complete or absent (base/file.h). It holds image.npy (complex, (image, y,
- * x), scan units), with samples std.npy, p05.npy, p95.npy, samples.npy; dicom/, preview.png,
- * record.json. Images run through frames, then slices.
+ * x), scan units), with samples std.npy, p05.npy, p95.npy, chi2.npy, prior-share.npy, samples.npy;
+ * dicom/, and for each map dicom-std/ and so on; preview.png, record.json. Images run through
+ * frames, then slices.
  */
 #ifndef SC_PROTOCOLS_JOB_H
 #define SC_PROTOCOLS_JOB_H

@@ -16,6 +16,7 @@
 typedef struct {
     sc_prepare_facts prepare;
     sc_gate gate;
+    double chi2_mean, chi2_deviation; /* of the residual map, and of one of noise from 1 */
     int64_t evaluations, applications;
     bool fell_back;
 } sc_job_plane;
@@ -28,18 +29,18 @@ typedef struct {
     sc_geometry geometry; /* of the scan or of the geometry file */
     sc_array maps;
     sc_calibration calibration;
-    sc_score *score;        /* NULL where the method needs none */
-    bool one_channel;       /* the prior has one channel; score applies it to both parts */
+    sc_score *score;  /* NULL where the method needs none */
+    bool one_channel; /* the prior has one channel; score applies it to both parts */
     const sc_method *method, *classical; /* classical: what --fallback writes */
     sc_options options, classical_options;
     int together; /* planes that ask the score as one batch, in turns; below 2: each for itself */
     unsigned formats;
     int samples;
-    int64_t planes;         /* frames x planes of a frame */
-    char doubt[256];        /* about the scan as a whole; "" if there is none */
-    char noise_doubt[256];  /* about a noise that was given; "" if there is none */
-    char budget[256];       /* what --time-budget chose, and why; "" without one */
-    sc_job_plane *plane;    /* (planes) */
+    int64_t planes;        /* frames x planes of a frame */
+    char doubt[256];       /* about the scan as a whole; "" if there is none */
+    char noise_doubt[256]; /* about a noise that was given; "" if there is none */
+    char budget[256];      /* what --time-budget chose, and why; "" without one */
+    sc_job_plane *plane;   /* (planes) */
     sc_series series;
 } sc_running;
 
@@ -73,6 +74,16 @@ bool sc_job_is_stack(const sc_running *run);
 sc_status sc_job_reconstruct_stacks(sc_running *run);
 /* What that takes in memory, if its planes are like this one; 0 without a stack. */
 double sc_job_stack_bytes(const sc_running *run, const sc_problem *plane);
+
+/* Maps of an estimate of image `index` into run->series (job_maps.c); what they cost is added to
+ * the estimate's. */
+sc_status sc_job_place_maps(sc_running *run, int64_t index, sc_estimate *estimate,
+                            const sc_problem *problem, const sc_score *score,
+                            const sc_progress *progress);
+sc_status sc_job_record_maps(sc_record *record, const sc_running *run);
+
+/* text: that the samples are too few for what the maps say; "" if they are not. */
+void sc_job_doubt_samples(char *text, size_t size, const sc_running *run);
 
 /* How many planes ask the score as one batch; below 2: each for itself. */
 int sc_job_together(const sc_running *run);

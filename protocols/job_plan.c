@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "prior/gather.h"
 #include "protocols/job_internal.h"
+#include "recon/prior_share.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,10 +43,17 @@ typedef struct {
     double sigma;
 } measured;
 
+/* Of the map of posterior over prior variance, an image. */
+static double prior_share_evaluations(const sc_running *run)
+{
+    return run->samples > 1 && run->score ? SC_PRIOR_SHARE_EVALUATIONS : 0;
+}
+
 static double round_seconds(const measured *m, const sc_running *run, double steps)
 {
     double samples = run->samples > 1 ? run->samples : 1;
-    return m->prepare + samples * (m->start + steps * m->step);
+    double maps = m->step * prior_share_evaluations(run); /* a step is an evaluation, and more */
+    return m->prepare + samples * (m->start + steps * m->step) + maps;
 }
 
 static double total_seconds(const measured *m, const sc_running *run, double steps)
@@ -169,7 +177,7 @@ static sc_status measure(measured *m, const sc_running *run, double load_seconds
         m->prepare *= m->workers;
     double images = (double)run->planes * (double)(problem.ny * problem.nx);
     m->bytes = peak_bytes() + (size_t)sc_job_stack_bytes(run, &problem) +
-               (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 12 : 0)));
+               (size_t)(images * (8 + run->samples * 8.0 + (run->samples ? 20 : 0)));
 cleanup:
     sc_problem_free(&problem);
     sc_device_free(device);
@@ -220,6 +228,7 @@ static json_t *facts_of(const measured *m, const sc_running *run)
     schedule_text(schedule, sizeof schedule, &run->options);
     if (run->method->plan)
         run->method->plan(&evaluations, &applications, &run->options);
+    evaluations += prior_share_evaluations(run);
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i}",
         "method", run->method->name, "claim", run->method->claim, "operator", m->operator_text,

@@ -6,8 +6,6 @@
 #include "base/memory.h"
 #include "prior/gather.h"
 #include "protocols/job_internal.h"
-#include "recon/uncertainty.h"
-#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,73 +17,6 @@ sc_status sc_job_one(sc_estimate *estimate, const sc_running *run, const sc_meth
     int64_t image = frame * run->calibration.planes.count + slice;
     sc_key key = {run->job->settings.seed, (uint32_t)image, 0};
     return method->run(estimate, problem, score, options, key, progress);
-}
-
-/* NaN for all that samples would tell. */
-static sc_status place_unknown(sc_running *run, const sc_problem *problem, int64_t frame,
-                               int64_t slice)
-{
-    sc_status status = SC_OK;
-    sc_series *s = &run->series;
-    sc_estimate nothing = {0};
-    sc_array map = {0};
-    const sc_array *maps[] = {&s->std, &s->p05, &s->p95};
-    SC_TRY(sc_array_create(&map, SC_F32, 2, (int64_t[]){problem->ny, problem->nx}));
-    SC_TRY(sc_array_create(&nothing.mean, SC_C32, 3,
-                           (int64_t[]){problem->sets, problem->ny, problem->nx}));
-    for (int64_t i = 0; i < sc_array_count(&map); i++)
-        ((float *)map.data)[i] = NAN;
-    for (int64_t i = 0; i < sc_array_count(&nothing.mean); i++)
-        ((sc_c32 *)nothing.mean.data)[i] = NAN;
-    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
-        sc_array view = sc_series_frame(s, maps[i], frame, -1);
-        SC_TRY(sc_finish_map(&view, &map, problem, &run->calibration, slice));
-    }
-    for (int k = 0; k < run->samples; k++) {
-        sc_array view = sc_series_frame(s, &s->samples, frame, k);
-        SC_TRY(sc_finish_image(&view, &nothing, problem, &run->calibration, slice, -1));
-    }
-cleanup:
-    sc_estimate_free(&nothing);
-    sc_array_free(&map);
-    return status;
-}
-
-/* Mean, and with samples what is known of the error, into the series. */
-static sc_status place(sc_running *run, const sc_estimate *estimate, const sc_problem *problem,
-                       int64_t frame, int64_t slice)
-{
-    sc_status status = SC_OK;
-    sc_series *s = &run->series;
-    sc_array map = {0};
-    sc_array view = sc_series_frame(s, &s->image, frame, -1);
-    SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, -1));
-    if (!s->std.data)
-        goto cleanup;
-    if (!estimate->samples
-             .data) { /* the classical result stands in: nothing is known of its error */
-        status = place_unknown(run, problem, frame, slice);
-        goto cleanup;
-    }
-    view = sc_series_frame(s, &s->std, frame, -1);
-    SC_TRY(sc_finish_map(&view, &estimate->std, problem, &run->calibration, slice));
-    const struct {
-        double q;
-        const sc_array *array;
-    } quantiles[] = {{0.05, &s->p05}, {0.95, &s->p95}};
-    for (int i = 0; i < 2; i++) {
-        SC_TRY(sc_uncertainty_quantile(&map, &estimate->samples, quantiles[i].q));
-        view = sc_series_frame(s, quantiles[i].array, frame, -1);
-        SC_TRY(sc_finish_map(&view, &map, problem, &run->calibration, slice));
-        sc_array_free(&map);
-    }
-    for (int k = 0; k < run->samples; k++) {
-        view = sc_series_frame(s, &s->samples, frame, k);
-        SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, k));
-    }
-cleanup:
-    sc_array_free(&map);
-    return status;
 }
 
 /* The classical method where the prior's result failed its test and the user allows it. */
@@ -119,9 +50,11 @@ sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, s
     if (status == SC_ERR_NUMERIC && run->job->force && plane->gate.residual > 0)
         status = SC_OK; /* there is an image; sc_job_run says that it failed */
     SC_TRY(status);
+    sc_array view = sc_series_frame(&run->series, &run->series.image, frame, -1);
+    SC_TRY(sc_finish_image(&view, estimate, problem, &run->calibration, slice, -1));
+    SC_TRY(sc_job_place_maps(run, index, estimate, problem, score, progress));
     plane->evaluations = estimate->score_evaluations;
     plane->applications = estimate->operator_applications;
-    SC_TRY(place(run, estimate, problem, frame, slice));
 cleanup:
     return status;
 }
@@ -264,7 +197,8 @@ sc_status sc_job_reconstruct(sc_running *run)
     if (status != SC_OK)
         return status;
     status = sc_series_create(&run->series, run->scan.frames, volume.dim[0], volume.dim[1],
-                              volume.dim[2], run->samples > 1 ? run->samples : 0);
+                              volume.dim[2], run->samples > 1 ? run->samples : 0,
+                              run->job->settings.residual_map, run->score != NULL);
     sc_array_free(&volume);
     if (status != SC_OK)
         return status;

@@ -103,6 +103,10 @@ static sc_status record_planes(sc_record *record, const sc_running *run)
     for (int64_t i = 0; i < run->planes; i++) {
         const sc_job_plane *p = &run->plane[i];
         SC_TRY(sc_record_add_number(record, "residual.value", p->gate.residual));
+        SC_TRY(sc_record_add_number(record, "residual.degrees_of_freedom", p->gate.degrees));
+        SC_TRY(sc_record_add_number(record, "residual.deviation_of_noise", p->gate.deviation));
+        SC_TRY(sc_record_add_number(record, "residual.low", p->gate.low));
+        SC_TRY(sc_record_add_number(record, "residual.high", p->gate.high));
         SC_TRY(sc_record_add_number(record, "data.scale", p->prepare.scale));
         worst = p->gate.fit > worst ? p->gate.fit : worst;
         evaluations += (double)p->evaluations;
@@ -117,7 +121,8 @@ static sc_status record_planes(sc_record *record, const sc_running *run)
     SC_TRY(sc_record_set_text(record, "residual.fit", fit_names[worst]));
     SC_TRY(sc_record_set_text(
         record, "residual.meaning",
-        "squared distance to the data over its expectation from the measured noise"));
+        "squared distance to the data over its expectation from the measured noise: chi-square of so "
+        "many degrees of freedom over their number, for the truth"));
     SC_TRY(sc_record_set_bool(record, "method.fell_back", fell_back));
     SC_TRY(sc_record_set_number(record, "cost.score_evaluations", evaluations));
     SC_TRY(sc_record_set_number(record, "cost.operator_applications", applications));
@@ -169,6 +174,7 @@ sc_status sc_job_record(sc_record **record, const sc_running *run, double second
     SC_TRY(record_data(*record, run));
     SC_TRY(record_method(*record, run));
     SC_TRY(record_planes(*record, run));
+    SC_TRY(sc_job_record_maps(*record, run));
     SC_TRY(record_cost(*record, run, seconds));
 cleanup:
     return status;

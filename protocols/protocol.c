@@ -40,6 +40,7 @@ static const cyaml_schema_field_t fields[] = {
                      CYAML_ARRAY_LEN(maps_names)),
     CYAML_FIELD_INT("virtual_coils", CYAML_FLAG_OPTIONAL, sc_protocol, virtual_coils),
     CYAML_FIELD_FLOAT("time_budget_s", CYAML_FLAG_OPTIONAL, sc_protocol, time_budget_s),
+    CYAML_FIELD_BOOL("residual_map", CYAML_FLAG_OPTIONAL, sc_protocol, residual_map),
     CYAML_FIELD_BOOL("fallback", CYAML_FLAG_OPTIONAL, sc_protocol, fallback),
     CYAML_FIELD_FLAGS("formats", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, sc_protocol, formats,
                       format_names, CYAML_ARRAY_LEN(format_names)),

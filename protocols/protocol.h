@@ -40,6 +40,7 @@ typedef struct {
     sc_maps_choice maps;
     int virtual_coils;    /* compress to so many; 0: a stated rule decides */
     double time_budget_s; /* 0: none */
+    bool residual_map;    /* chi2 without samples, too */
     bool fallback;        /* write the classical result when the prior's fails its test */
     unsigned formats;     /* bits; 0: dicom where geometry is known, npy and png */
     char *series_description;

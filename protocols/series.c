@@ -8,13 +8,43 @@
 #include "protocols/protocol.h"
 #include <complex.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #define PREVIEW_TILES 12 /* at most so many slices in the preview */
 
+/* The maps that go with an image: the name of the .npy, and behind "dicom-" of the folder. */
+static const struct {
+    const char *name;
+    size_t offset; /* of the array in sc_series */
+    sc_dicom_map dicom;
+} maps[] = {
+    {"std", offsetof(sc_series, std), {"STD_DEV", "standard deviation of the magnitude"}},
+    {"p05", offsetof(sc_series, p05), {"PERCENTILE_5", "5 % limit of the magnitude"}},
+    {"p95", offsetof(sc_series, p95), {"PERCENTILE_95", "95 % limit of the magnitude"}},
+    {"chi2", offsetof(sc_series, chi2), {"RESIDUAL_CHI2", "residual over noise, 1 is noise"}},
+    {"prior-share",
+     offsetof(sc_series, prior_share),
+     {"PRIOR_SHARE", "posterior over prior variance"}},
+};
+enum { MAPS = sizeof maps / sizeof *maps };
+
+static const sc_array *map_array(const sc_series *series, int map)
+{
+    return (const sc_array *)(const void *)((const char *)series + maps[map].offset);
+}
+
+static sc_status create_unknown(sc_array *map, const int64_t dim[3])
+{
+    sc_status status = sc_array_create(map, SC_F32, 3, dim);
+    for (int64_t i = 0; status == SC_OK && i < sc_array_count(map); i++)
+        ((float *)map->data)[i] = NAN;
+    return status;
+}
+
 sc_status sc_series_create(sc_series *series, int64_t frames, int64_t slices, int64_t ny,
-                           int64_t nx, int samples)
+                           int64_t nx, int samples, bool chi2, bool prior)
 {
     sc_status status = SC_OK;
     *series = (sc_series){.frames = frames, .slices = slices, .ny = ny, .nx = nx};
@@ -27,6 +57,10 @@ sc_status sc_series_create(sc_series *series, int64_t frames, int64_t slices, in
         SC_TRY(sc_array_create(&series->p95, SC_F32, 3, dim));
         SC_TRY(sc_array_create(&series->samples, SC_C32, 4, sample_dim));
     }
+    if (samples > 0 || chi2)
+        SC_TRY(create_unknown(&series->chi2, dim));
+    if (samples > 0 && prior)
+        SC_TRY(create_unknown(&series->prior_share, dim));
 cleanup:
     if (status != SC_OK)
         sc_series_free(series);
@@ -41,6 +75,8 @@ void sc_series_free(sc_series *series)
     sc_array_free(&series->std);
     sc_array_free(&series->p05);
     sc_array_free(&series->p95);
+    sc_array_free(&series->chi2);
+    sc_array_free(&series->prior_share);
     sc_array_free(&series->samples);
     *series = (sc_series){0};
 }
@@ -78,25 +114,27 @@ static void frame_name(char *text, size_t size, const sc_series *series, const c
         snprintf(text, size, "%s-%02lld%s", name, (long long)frame + 1, extension);
 }
 
-static sc_status write_npy(const sc_series *series, sc_outdir *outdir)
+static sc_status write_one_npy(sc_outdir *outdir, const char *name, const sc_array *array)
 {
     sc_status status = SC_OK;
-    const struct {
-        const char *name;
-        const sc_array *array;
-    } files[] = {{"image.npy", &series->image},
-                 {"std.npy", &series->std},
-                 {"p05.npy", &series->p05},
-                 {"p95.npy", &series->p95},
-                 {"samples.npy", &series->samples}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path;
-        if (!files[i].array->data)
-            continue;
-        SC_TRY(sc_outdir_path(outdir, &path, files[i].name));
-        SC_TRY(sc_npy_write(path, files[i].array));
-    }
+    char file[64];
+    const char *path;
+    if (!array->data)
+        return SC_OK;
+    snprintf(file, sizeof file, "%s.npy", name);
+    SC_TRY(sc_outdir_path(outdir, &path, file));
+    SC_TRY(sc_npy_write(path, array));
 cleanup:
+    return status;
+}
+
+static sc_status write_npy(const sc_series *series, sc_outdir *outdir)
+{
+    sc_status status = write_one_npy(outdir, "image", &series->image);
+    if (status == SC_OK)
+        status = write_one_npy(outdir, "samples", &series->samples);
+    for (int i = 0; i < MAPS && status == SC_OK; i++)
+        status = write_one_npy(outdir, maps[i].name, map_array(series, i));
     return status;
 }
 
@@ -148,6 +186,32 @@ static sc_status write_frames(const sc_series *series, sc_outdir *outdir, bool n
     }
 cleanup:
     sc_array_free(&volume.data);
+    return status;
+}
+
+/* Each map of each frame is a series of its own, beside the image's. */
+static sc_status write_dicom_maps(const sc_series *series, sc_outdir *outdir,
+                                  const sc_dicom_options *dicom)
+{
+    sc_status status = SC_OK;
+    for (int i = 0; i < MAPS * series->frames; i++) {
+        int map = i / (int)series->frames, frame = i % (int)series->frames;
+        const sc_array *array = map_array(series, map);
+        char folder[32], name[64], run[128];
+        sc_dicom_options options = *dicom;
+        if (!array->data)
+            continue;
+        sc_volume volume = {.geometry = *series->geometry,
+                            .data = sc_series_frame(series, array, frame, -1)};
+        snprintf(folder, sizeof folder, "dicom-%s", maps[map].name);
+        frame_name(name, sizeof name, series, folder, frame, "");
+        snprintf(run, sizeof run, "%.70s %d %s", dicom->run, frame, maps[map].name);
+        options.run = run;
+        options.map = &maps[map].dicom;
+        options.series_number = 901 + frame + 1000 * (map + 1);
+        SC_TRY(sc_dicom_write_series(outdir, name, &volume, series->header, &options));
+    }
+cleanup:
     return status;
 }
 
@@ -207,6 +271,8 @@ sc_status sc_series_write(const sc_series *series, sc_outdir *outdir, unsigned f
         SC_TRY(write_frames(series, outdir, true, dicom));
     if (formats & SC_FORMAT_DICOM)
         SC_TRY(write_frames(series, outdir, false, dicom));
+    if (formats & SC_FORMAT_DICOM)
+        SC_TRY(write_dicom_maps(series, outdir, dicom));
     if (formats & SC_FORMAT_PNG)
         SC_TRY(write_preview(series, outdir));
 cleanup:

@@ -87,8 +87,8 @@ sc_status sc_finish_image(sc_array *volume, const sc_estimate *estimate, const s
     return SC_OK;
 }
 
-sc_status sc_finish_map(sc_array *volume, const sc_array *map, const sc_problem *problem,
-                        const sc_calibration *calibration, int64_t index)
+static sc_status place_map(sc_array *volume, const sc_array *map, const sc_problem *problem,
+                           const sc_calibration *calibration, int64_t index, bool scaled)
 {
     assert(volume->dtype == SC_F32 && map->dtype == SC_F32);
     assert(sc_array_count(map) == problem->ny * problem->nx);
@@ -97,7 +97,19 @@ sc_status sc_finish_map(sc_array *volume, const sc_array *map, const sc_problem 
         int64_t to = voxel(&p, i / problem->nx, i % problem->nx);
         if (to >= 0)
             ((float *)volume->data)[to] =
-                (float)(factor(problem, i) * ((const float *)map->data)[i]);
+                (float)((scaled ? factor(problem, i) : 1) * ((const float *)map->data)[i]);
     }
     return SC_OK;
+}
+
+sc_status sc_finish_map(sc_array *volume, const sc_array *map, const sc_problem *problem,
+                        const sc_calibration *calibration, int64_t index)
+{
+    return place_map(volume, map, problem, calibration, index, true);
+}
+
+sc_status sc_finish_ratio(sc_array *volume, const sc_array *map, const sc_problem *problem,
+                          const sc_calibration *calibration, int64_t index)
+{
+    return place_map(volume, map, problem, calibration, index, false);
 }

@@ -24,6 +24,10 @@ sc_status sc_finish_image(sc_array *volume, const sc_estimate *estimate, const s
 sc_status sc_finish_map(sc_array *volume, const sc_array *map, const sc_problem *problem,
                         const sc_calibration *calibration, int64_t index);
 
+/* The same for a map without a unit, which is not scaled. */
+sc_status sc_finish_ratio(sc_array *volume, const sc_array *map, const sc_problem *problem,
+                          const sc_calibration *calibration, int64_t index);
+
 typedef enum { SC_FIT_GOOD, SC_FIT_TOO_CLOSE, SC_FIT_TOO_FAR, SC_FIT_IMPLAUSIBLE } sc_fit;
 
 #define SC_GATE_WARNINGS 4
@@ -32,6 +36,8 @@ typedef enum { SC_FIT_GOOD, SC_FIT_TOO_CLOSE, SC_FIT_TOO_FAR, SC_FIT_IMPLAUSIBLE
 typedef struct {
     sc_fit fit;
     double residual;  /* ||y - A mean||^2 / (2 M sigma^2); 0 if there was no image to test */
+    double degrees;   /* 2 M, of the chi-square that the truth's residual is, times 2 M */
+    double deviation; /* 1 / sqrt(M): of the truth's residual from 1 */
     double low, high; /* bounds of a good residual */
     double explained; /* share of the data's energy above the noise that the image explains */
     double peak;      /* largest magnitude of the mean, problem units: about 1 */

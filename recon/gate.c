@@ -115,6 +115,8 @@ sc_status sc_gate_check(sc_gate *gate, const sc_estimate *estimate, const sc_pro
     double noise = 2 * (double)problem->measured * problem->sigma * problem->sigma;
     double free_share = 1 - (double)unknowns / (double)problem->measured;
     gate->residual = energy / noise;
+    gate->degrees = 2 * (double)problem->measured;
+    gate->deviation = 1 / sqrt((double)problem->measured);
     gate->low = RESIDUAL_LOW * fmax(free_share, 0);
     gate->high = RESIDUAL_HIGH;
     gate->explained = 1 - fmax(energy - noise, 0) / fmax(data - noise, 1e-30);
