@@ -6,12 +6,13 @@
 #include <math.h>
 #include <string.h>
 
+/* The brightest slice's: levels that end at the measured noise end low enough for all. */
 static double common_sigma(const sc_problem *slice, int slices)
 {
-    double sum = 0;
-    for (int k = 0; k < slices; k++)
-        sum += log(slice[k].sigma);
-    return exp(sum / slices);
+    double least = slice->sigma;
+    for (int k = 1; k < slices; k++)
+        least = fmin(least, slice[k].sigma);
+    return least;
 }
 
 /* whole.A: the slices' operators, each in units of the common noise */

@@ -4,11 +4,11 @@
  *     whole: A = blocks of the slices' operators, y one after the other, sets = slices x sets,
  *            through = D_z, differences between neighbours in common units and phase
  *
- * Each slice keeps its own scale, to which the prior is used; whole.sigma is the geometric mean of
- * the slices' and their data are rescaled to it. D_z compares physical images: weight_k = scale_k
- * shading_k / (their mean) exp(-i phi_k), for the phase of coil maps is a convention of each slice:
- * phi_k is the phase of its CG-SENSE image at low resolution. Pixels that either slice's support
- * leaves out are not compared.
+ * Each slice keeps its own scale, to which the prior is used; whole.sigma is the brightest slice's
+ * and the others' data are rescaled to it. D_z compares physical images in units of the brightest
+ * slice: weight_k = scale_k shading_k / its mean exp(-i phi_k), for the phase of coil maps is a
+ * convention of each slice: phi_k is the phase of its CG-SENSE image at low resolution. Pixels that
+ * either slice's support leaves out are not compared.
  */
 #ifndef SC_RECON_STACK_H
 #define SC_RECON_STACK_H

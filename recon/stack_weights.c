@@ -77,18 +77,24 @@ static bool inside(const sc_problem *slice, int64_t p)
     return !slice->support || slice->support[p] > 0;
 }
 
-/* Geometric mean of scale and shading over all supports: 1 image unit of D_z. */
+/* What is 1 image unit of D_z: the mean intensity of the brightest slice, geometric over its
+ * support. So weights are about 1 at most, and slices that hold only noise count for little. */
 static double common_intensity(const sc_problem *slice, int slices)
 {
-    double sum = 0;
-    int64_t count = 0, n = slice->ny * slice->nx;
-    for (int k = 0; k < slices; k++)
+    double brightest = 0;
+    int64_t n = slice->ny * slice->nx;
+    for (int k = 0; k < slices; k++) {
+        double sum = 0;
+        int64_t count = 0;
         for (int64_t p = 0; p < n; p++)
             if (inside(&slice[k], p) && intensity(&slice[k], p) > 0) {
                 sum += log(intensity(&slice[k], p));
                 count++;
             }
-    return count > 0 ? exp(sum / (double)count) : 1;
+        if (count > 0)
+            brightest = fmax(brightest, exp(sum / (double)count));
+    }
+    return brightest > 0 ? brightest : 1;
 }
 
 sc_status sc_stack_weights(sc_c32 **weight, float **pair, const sc_problem *slice, int slices,
