@@ -2,6 +2,7 @@
 #ifndef SC_TESTS_SAMPLER_ROWS_H
 #define SC_TESTS_SAMPLER_ROWS_H
 
+#include "recon/stack.h"
 #include "small_problem.h"
 
 /* The prior N(0, 0.25^2) per component: memory of the host in and out, as every score has it. */
@@ -72,6 +73,51 @@ static inline void compare_sampler_rows(const sc_device *other)
     sc_op_free(moved.A);
     sc_device_release(other, moved.y);
     small_end(&s);
+}
+
+/* Three slices of two sets held together by dds. */
+static inline sc_estimate rows_stack(const sc_device *device, int threads)
+{
+    enum { ROWS_SLICES = 3 };
+    sc_problem slice[ROWS_SLICES];
+    sc_stack stack;
+    for (int k = 0; k < ROWS_SLICES; k++) {
+        small_problem s = small_begin(1, 2, 4, 33, 30, 3 + k % 2, 0.01 + 0.002 * k);
+        slice[k] = small_on(&s, device);
+        small_end(&s);
+    }
+    small_ok(sc_stack_join(&stack, device, slice, ROWS_SLICES, 0.7, threads));
+    const sc_score score = {.name = "gaussian", .channels = 2, .denoise = rows_denoise};
+    const sc_method *method;
+    sc_estimate estimate = {0};
+    small_ok(sc_method_find(&method, "dds"));
+    sc_options options = sc_options_default(method->options);
+    small_ok(sc_options_set(&options, "levels", "4"));
+    small_ok(sc_options_set(&options, "through-slice", "20"));
+    small_ok(method->run(&estimate, &stack.whole, &score, &options, small_key(9), NULL));
+    for (int k = 0; k < ROWS_SLICES; k++) {
+        sc_problem *one;
+        sc_estimate part = {0};
+        small_ok(sc_stack_slice(&one, &stack, k));
+        small_ok(sc_stack_part(&part, &stack, &estimate, k));
+        sc_estimate_free(&part);
+    }
+    sc_stack_free(&stack);
+    return estimate;
+}
+
+static inline void compare_stack_rows(const sc_device *other)
+{
+    sc_device *cpu;
+    small_ok(sc_device_create_cpu(&cpu, 1));
+    sc_estimate a = rows_stack(cpu, 2), b = rows_stack(other, 1);
+    int64_t n = sc_array_count(&a.mean);
+    double size = small_norm(a.mean.data, n);
+    assert_true(size > 0);
+    assert_true(small_distance(a.mean.data, b.mean.data, n) < 1e-3 * size);
+    sc_estimate_free(&a);
+    sc_estimate_free(&b);
+    sc_device_free(cpu);
 }
 
 #endif

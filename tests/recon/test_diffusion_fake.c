@@ -10,6 +10,7 @@ static void every_sampler_equals_the_cpu_row(void **state)
     sc_fake_reset();
     small_ok(sc_cuda_open(&fake));
     compare_sampler_rows(&fake);
+    compare_stack_rows(&fake);
     fake.kernels->destroy(&fake);
     assert_int_equal(sc_fake_live(), 0);
     (void)state;

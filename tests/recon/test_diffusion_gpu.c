@@ -6,6 +6,7 @@ static sc_device *gpu;
 static void every_sampler_equals_the_cpu_row(void **state)
 {
     compare_sampler_rows(gpu);
+    compare_stack_rows(gpu);
     (void)state;
 }
 
