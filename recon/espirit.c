@@ -9,10 +9,14 @@
 #include <string.h>
 
 /* Two sets are needed where two images overlap: there the second eigenvalue is 1. Noise and the
- * rim of the object give 0.8 here and there. Real brain scans: 0 % above 0.9 with one set, 17 %
- * where the head is larger than the field of view. */
+ * rim of the object give 0.8 here and there. Real brain scans: 0 % of the support above 0.9 with
+ * one set, 17 % where the head is larger than the field of view. Between, where a head touches its
+ * border, a second set is worth its freedom if what one set leaves unexplained stands far above
+ * the noise: the share is held against the noise's eigenvalue over the largest. */
 #define SECOND_EIGENVALUE 0.9
-#define SECOND_SHARE 0.02
+#define SECOND_OVER_NOISE 8000
+#define SECOND_LEAST 0.016
+#define SECOND_MOST 0.1
 /* With nearly all patterns kept there is only noise, and every eigenvalue is 1. */
 #define NOISE_RANK 0.8
 /* Eigenvalues of the calibration matrix, as shares of the largest: what tells of two images, and
@@ -25,7 +29,7 @@
 
 sc_espirit_options sc_espirit_default(void)
 {
-    return (sc_espirit_options){.kernel = 6, .threshold = 0, .crop = 0.8, .sets = 0};
+    return (sc_espirit_options){.kernel = 6, .threshold = 0, .crop = 0.9, .sets = 0};
 }
 
 void sc_espirit_free(sc_espirit_maps *out)
@@ -168,7 +172,8 @@ static sc_status count_sets(sc_espirit_maps *out, const patterns *p, double crop
         second += inside && eigenvalue[n + i] > SECOND_EIGENVALUE;
     }
     out->second_share = support > 0 ? (double)second / (double)support : 0;
-    out->sets = 1 + (out->second_share > SECOND_SHARE && kernel.rank <= NOISE_RANK);
+    double worth = fmin(fmax(SECOND_OVER_NOISE * noise_edge(p), SECOND_LEAST), SECOND_MOST);
+    out->sets = 1 + (out->second_share > worth && kernel.rank <= NOISE_RANK);
 cleanup:
     sc_free(kernel.q);
     sc_free(vectors);

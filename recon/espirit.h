@@ -16,7 +16,7 @@ typedef struct {
     int kernel;       /* window, 6 */
     double threshold; /* keep singular values above sqrt(threshold) of the largest (BART: 0.001);
                          0: what stands out of the noise */
-    double crop;      /* a map is 0 where its eigenvalue is not above this, 0.8 */
+    double crop;      /* a map is 0 where its eigenvalue is not above this, 0.9 (BART: 0.8) */
     int sets;         /* 1, 2, or 0: two where two are needed */
 } sc_espirit_options;
 

@@ -31,7 +31,7 @@ const sc_option sc_prepare_table[] = {
     {"kernel", SC_OPT_INT, "samples", 3, 9, 6, NULL, "window of the coil maps' calibration"},
     {"threshold", SC_OPT_REAL, "", 0, 1, 0, NULL,
      "square of the smallest singular value kept, relative; 0: what stands out of the noise"},
-    {"crop", SC_OPT_REAL, "", 0, 1, 0.8, NULL, "maps are zero where their eigenvalue is below"},
+    {"crop", SC_OPT_REAL, "", 0, 1, 0.9, NULL, "maps are zero where their eigenvalue is below"},
     {"scale", SC_OPT_REAL, "scan units", 0, 1e30, 0, NULL,
      "image value that becomes 1; 0: measured"},
     {0},
