@@ -7,6 +7,7 @@
 #include "cli/prior_images.h"
 #include "cli/sample_known.h"
 #include "io/png.h"
+#include "prior/classifier.h"
 #include "prior/flow.h"
 #include <jansson.h>
 #include <math.h>
@@ -24,6 +25,8 @@ typedef struct {
     int between;
     uint64_t seed;
     sc_cli_observed observed;
+    const char *class_name, *classifier;
+    double guidance; /* below 0: not said */
     sc_options options;
     bool asked[SC_OPTIONS_MAX]; /* options that were given */
 } arguments;
@@ -37,6 +40,9 @@ enum {
     KEY_INPAINT,
     KEY_MASK,
     KEY_COLOURISE,
+    KEY_CLASS,
+    KEY_CLASSIFIER,
+    KEY_GUIDANCE,
     KEY_TABLE = 0x3000
 };
 
@@ -62,6 +68,13 @@ static const struct argp_option own_options[] = {
     {"colourise", KEY_COLOURISE, "IMAGE", 0,
      "draw images whose channels have the mean of this image's: for a complex prior that of real "
      "and imaginary part. A real .npy (y, x) is the mean itself, in the prior's units",
+     1},
+    {"class", KEY_CLASS, "NAME", 0, "draw images of this class of --classifier", 1},
+    {"classifier", KEY_CLASSIFIER, "FILE", 0,
+     "tells classes apart in noisy images (of scorecon train --classifier)", 1},
+    {"guidance", KEY_GUIDANCE, "X", 0,
+     "factor on the classifier's gradient (default 1, which is the law of the class; more: images "
+     "that the classifier is surer of)",
      1},
 };
 
@@ -149,10 +162,22 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_COLOURISE:
         a->observed.colourise = text;
         return 0;
+    case KEY_CLASS:
+        a->class_name = text;
+        return 0;
+    case KEY_CLASSIFIER:
+        a->classifier = text;
+        return 0;
+    case KEY_GUIDANCE:
+        a->guidance = sc_cli_number(state, "--guidance", text, 0, 1000);
+        return 0;
     case ARGP_KEY_END:
         if (!a->output)
             argp_error(state, "-o FILE is needed");
         check_observed(a, state);
+        if (!a->class_name != !a->classifier || (a->guidance >= 0 && !a->classifier))
+            argp_error(state, "--class NAME and --classifier FILE go together, and --guidance X "
+                              "with them");
         if (a->latents && (a->count || a->height))
             argp_error(state, "--latents: their number and size are the file's, not -n or --size");
         return 0;
@@ -168,6 +193,8 @@ typedef struct {
     float *x, *latents; /* (count, h, w, channels) */
     double black;       /* of the prior's images */
     sc_cli_known known; /* empty: nothing */
+    sc_classifier *classifier;
+    sc_score *guided; /* NULL: the prior as it is */
     int64_t evaluations;
 } sampling;
 
@@ -234,6 +261,20 @@ static sc_status fill_arcs(sampling *s, int between)
     s->latents = all;
     s->count = (int)count;
     return SC_OK;
+}
+
+/* The prior of the class that was asked for. */
+static sc_status guide(sampling *s, const arguments *a, const sc_score *score)
+{
+    sc_status status = SC_OK;
+    int c;
+    SC_TRY(sc_classifier_load(&s->classifier, a->classifier, a->cli.threads));
+    SC_TRY(sc_classifier_find(&c, s->classifier, a->class_name));
+    SC_TRY(sc_context(sc_score_guide(&s->guided, score, s->classifier, c,
+                                     a->guidance < 0 ? 1 : a->guidance),
+                      "%s", a->classifier));
+cleanup:
+    return status;
 }
 
 static sc_status prepare(sampling *s, const arguments *a, const sc_score *score)
@@ -343,13 +384,17 @@ static sc_status sample(const arguments *a)
     s.channels = score->channels;
     s.black = score->channels == 1 ? score->black : 0;
     SC_TRY(prepare(&s, a, score));
-    SC_TRY(draw_images(&s, a, score));
+    if (a->class_name)
+        SC_TRY(guide(&s, a, score));
+    SC_TRY(draw_images(&s, a, s.guided ? s.guided : score));
     SC_TRY(png ? write_png(a->output, &s)
                : sc_cli_stack_write(a->output, s.x, s.count, s.h, s.w, s.channels));
     if (a->png)
         SC_TRY(write_png(a->png, &s));
     report(&s, a);
 cleanup:
+    sc_score_free(s.guided);
+    sc_classifier_free(s.classifier);
     sc_score_free(score);
     sc_device_free(gpu);
     sc_free(s.x);
@@ -378,7 +423,7 @@ int sc_command_sample(int argc, char **argv)
             "given or --sampler is named: --sampler reverse-diffusion --steps 50 --grid log-sigma "
             "--corrector annealed --corrector-steps 10 --snr 0.4. Without many corrector steps the "
             "drawn part follows the known part too little; ode takes no condition."};
-    arguments a = {.seed = 1, .options = sc_options_default(sc_sample_options)};
+    arguments a = {.seed = 1, .guidance = -1, .options = sc_options_default(sc_sample_options)};
     memcpy(all_options, own_options, sizeof own_options);
     sc_cli_list_options(all_options + OWN_OPTIONS, help_text, KEY_TABLE, sc_sample_options,
                         "Sampler:");

@@ -1,6 +1,7 @@
 /* scorecon train: images in, a prior out. */
 #include "cli/command.h"
 #include "cli/train_about.h"
+#include "cli/train_classifier.h"
 #include "cli/train_data.h"
 #include "cli/train_report.h"
 #include "base/file.h"
@@ -23,7 +24,7 @@ typedef struct {
     sc_cli cli;
     const char *data, *val, *output, *checkpoint, *init, *occupied, *about, *network,
         *history, *evaluate, *figure, *scratch;
-    bool resume, cuda;
+    bool resume, cuda, classifier;
     sc_precision precision;
     double hours, minutes, val_share, memory;
     int matrix;
@@ -36,7 +37,7 @@ enum {
     KEY_VAL = 0x2000, KEY_CHECKPOINT, KEY_RESUME, KEY_INIT, KEY_OCCUPIED, KEY_ABOUT, KEY_NETWORK,
     KEY_HISTORY, KEY_HOURS, KEY_MINUTES, KEY_MATRIX, KEY_EVALUATE, KEY_FIGURE, KEY_SHARE,
     KEY_MEMORY,
-    KEY_SCRATCH, KEY_DEVICE,
+    KEY_SCRATCH, KEY_DEVICE, KEY_CLASSIFIER,
     KEY_TABLE = 0x3000 /* + position in sc_training_options */
 };
 
@@ -70,6 +71,9 @@ static const struct argp_option own_options[] = {
     {"history", KEY_HISTORY, "FILE", 0, "append loss, speed and validation as JSON lines", 1},
     {"figure", KEY_FIGURE, "PNG", 0,
      "draw losses, validation and samples of the prior at each checkpoint", 1},
+    {"classifier", KEY_CLASSIFIER, 0, 0,
+     "train no prior but a classifier for sample --class: the folder that an image lies in, from a "
+     "noisy image; on a CPU, in one go", 1},
     {"evaluate", KEY_EVALUATE, "PRIOR", 0,
      "train nothing; print how PRIOR denoises the images of FOLDER", 1},
 };
@@ -109,6 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->cli; return 0;
     case KEY_DEVICE: sc_cli_device(state, text, &a->cuda, &a->precision); return 0;
     case KEY_RESUME: a->resume = true; return 0;
+    case KEY_CLASSIFIER: a->classifier = true; return 0;
     case KEY_HOURS: a->hours = sc_cli_number(state, "--hours", text, 1e-4, 1e5); return 0;
     case KEY_MINUTES:
         a->minutes = sc_cli_number(state, "--checkpoint-minutes", text, 0, 1e5);
@@ -130,6 +135,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
                        "--scratch and the options of training");
         if (a->precision != SC_PRECISION_FLOAT32)
             argp_error(state, "--device: expected cpu or cuda, training is in float32");
+        if (a->classifier && (!a->output || a->evaluate || a->checkpoint || a->init || a->cuda ||
+                              a->history || a->figure))
+            argp_error(state, "--classifier goes with FOLDER, -o, --val, --val-share, --network, "
+                       "--about, --occupied, --matrix, --memory, --scratch, --hours and the "
+                       "options of training");
         if (a->resume && !a->checkpoint)
             argp_error(state, "--resume needs --checkpoint FILE");
         if (a->val && a->val_share > 0)
@@ -329,6 +339,14 @@ static sc_status train(const arguments *a)
     SC_TRY(create_devices(&device, &gpu, a));
     SC_TRY(load_images(&set, a, device));
     tell_images(&set, a);
+    if (a->classifier) {
+        about.about.program = "scorecon " SC_VERSION;
+        status = sc_train_classifier(&a->cli, a->output, &set.train.source,
+                                     set.val.count ? &set.val.source : NULL,
+                                     a->network ? &config : NULL, &a->options, &about.about,
+                                     a->hours);
+        goto cleanup;
+    }
     SC_TRY(sc_training_create(&training, &config, &a->options, &set.train.source,
                               set.val.count ? &set.val.source : NULL, gpu ? gpu : device));
     reporter.training = training;
@@ -383,6 +401,9 @@ int sc_command_train(int argc, char **argv)
                "same bytes as an uninterrupted run.\n\n"
                "Fine-tuning:\n  scorecon train scans --val-share 0.1 --init brain-mr.safetensors "
                "--lr 1e-4 -o mine.safetensors\n\n"
+               "A classifier of contrasts, for sample --class:\n"
+               "  scorecon train brain_mr/train --classifier --val brain_mr/val --images 60000 "
+               "-o contrast.safetensors\n\n"
                "As published, for a network whose configuration has precondition_edm 0:\n"
                "  scorecon train scans --network ncsnpp.json --loss score --reduce sum --lr 2e-4 "
                "\\\n      --warmup 5000 --warmup-from zero --decay 0 --ema 0.999 --batch 128 "

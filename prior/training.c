@@ -123,6 +123,9 @@ sc_status sc_training_create(sc_training **training, const sc_network_config *co
     SC_TRY(SC_ALLOC(&t, 1, "training"));
     t->device = device;
     t->options = *options;
+    if (config->classes)
+        SC_TRY(sc_fail(SC_ERR_USAGE, "the network is a classifier's (classes %d)",
+                       config->classes));
     SC_TRY(sc_network_create(&t->network, config));
     SC_TRY(check_options(options, t->network));
     t->loss_kind = sc_training_loss_of(options, config);

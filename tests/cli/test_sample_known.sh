@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# sample --inpaint and --colourise: what is known comes back, another seed draws another rest, what
-# is wrong gets one clear line.
+# sample --inpaint, --colourise and --class: what is known comes back, a classifier that was trained
+# on two folders guides, what is wrong gets one clear line.
 source "$(dirname "$0")/library.sh"
 prior=$SCORECON_DATA/weights/brain-mr.safetensors
 [ -s "$prior" ] || fail "no $prior"
@@ -50,4 +50,26 @@ expect 1 "found only 1" sample --prior "$prior" --inpaint image.npy --mask all.n
 expect 1 "expected one image" sample --prior "$prior" --inpaint two.npy --mask mask.npy -o x.npy
 expect 1 "nothing.npy" sample --prior "$prior" --colourise nothing.npy -o x.npy
 expect 1 "no levels to impose" sample --prior "$prior" --sampler ode --colourise image.npy -o x.npy
+
+# a classifier of two folders
+/usr/bin/python3 - <<'PY' || fail "no images of two classes"
+import numpy as np, os
+y, x = np.mgrid[:32, :32]
+for i in range(3):
+    for name, image in ("disc", np.hypot(y - 16, x - 14 - i) < 9), ("stripes", (x + i) // 4 % 2):
+        os.makedirs("two/" + name, exist_ok=True)
+        np.save(f"two/{name}/{i}.npy", (image + 0.01 * x).astype(np.float32)) # two values were a mask
+PY
+"$program" train two --classifier --val two --crop 32 --images 48 --batch 8 --threads 1 --quiet -o class.safetensors >train.txt || fail "train --classifier"
+grep -q '^6 images of 2 classes' train.txt || fail "train --classifier says: $(cat train.txt)"
+"$program" info class.safetensors >/dev/null || fail "info of a classifier"
+"$program" sample "${few[@]:0:2}" --steps 4 -n 1 --size 32x32 --quiet -o prior.npy || fail "sample"
+"$program" sample "${few[@]:0:2}" --steps 4 -n 1 --size 32x32 --class disc --classifier class.safetensors --quiet -o disc.npy || fail "--class"
+cmp -s prior.npy disc.npy && fail "a class guides nothing"
+expect 2 "one of disc, stripes" sample --prior "$prior" --class cube --classifier class.safetensors -o x.npy
+expect 2 "go together" sample --prior "$prior" --class disc -o x.npy
+expect 2 "go together" sample --prior "$prior" --guidance 2 -o x.npy
+expect 1 "found a prior" sample --prior "$prior" --class disc --classifier "$prior" -o x.npy
+expect 1 "found a classifier" sample --prior class.safetensors -o x.npy
+expect 2 "goes with FOLDER" train two --classifier --init "$prior" -o x.safetensors
 finish
