@@ -7,8 +7,8 @@
 
 enum { CORRECTED = 1, CHURNED = 2, ADAPTIVE = 4, DENOISED = 8, PUBLISHED = CORRECTED | DENOISED };
 
-/* In the order of option `sampler`. A row: what runs it, its variant, steps and grid unless asked
- * for, which groups of options it takes. */
+/* In the order of option `sampler`, the standard first. A row: what runs it, its variant, steps and
+ * grid unless asked for, which groups of options it takes. */
 static const struct {
     const char *name;
     sc_sample_run *run;
@@ -16,9 +16,9 @@ static const struct {
     sc_sample_grid grid;
     int takes;
 } samplers[] = {
+    {"dpm++2m", sc_sample_dpm, SC_DPM_ODE, 32, SC_GRID_LOG_SIGMA, 0},
     {"heun", sc_sample_edm, SC_EDM_HEUN, 32, SC_GRID_KARRAS, 0},
     {"edm", sc_sample_edm, SC_EDM_CHURN, 64, SC_GRID_KARRAS, CHURNED},
-    {"dpm++2m", sc_sample_dpm, SC_DPM_ODE, 32, SC_GRID_LOG_SIGMA, 0},
     {"dpm++2m-sde", sc_sample_dpm, SC_DPM_SDE, 64, SC_GRID_LOG_SIGMA, 0},
     {"reverse-diffusion", sc_sample_published, SC_PREDICT_REVERSE, 1000, SC_GRID_PUBLISHED,
      PUBLISHED},
@@ -32,11 +32,11 @@ static const struct {
 
 const sc_option sc_sample_options[] = {
     {"sampler", SC_OPT_CHOICE, "", 0, 0, 0,
-     "heun|edm|dpm++2m|dpm++2m-sde|reverse-diffusion|euler-maruyama|ancestral|probability-flow|"
+     "dpm++2m|heun|edm|dpm++2m-sde|reverse-diffusion|euler-maruyama|ancestral|probability-flow|"
      "none|ode",
-     "heun, edm: deterministic and with churn (Karras et al. 2022); dpm++2m: one evaluation a step "
-     "(Lu et al. 2022); the others as published (Song et al. 2021), none: correctors alone; ode: "
-     "the probability flow with adaptive steps"},
+     "dpm++2m: deterministic, one evaluation a step (Lu et al. 2022); heun, edm: deterministic and "
+     "with churn (Karras et al. 2022); the others as published (Song et al. 2021), none: correctors "
+     "alone; ode: the probability flow with adaptive steps"},
     {"steps", SC_OPT_INT, "", 0, 100000, 0, NULL,
      "noise levels; heun and edm evaluate the prior twice at each; 0: 32 of heun and dpm++2m, 64 "
      "of edm and dpm++2m-sde, 1000 of the others"},

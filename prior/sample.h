@@ -53,7 +53,7 @@ sc_options sc_sample_options_conditional(void);
  * SC_ERR_UNSUPPORTED: ancestral with sub-VP, ode with a condition; SC_ERR_NUMERIC: it diverged. */
 sc_status sc_prior_draw(float *x, const sc_sample_job *job, const sc_options *options);
 
-/* The same for one image of `key`; sc_prior_sample: by Heun's rule, 2 steps - 1 evaluations. */
+/* The same for one image of `key`; sc_prior_sample: by dpm++2m, an evaluation a step. */
 sc_status sc_prior_sample_by(float *x, const sc_score *score, int h, int w,
                              const sc_options *options, sc_key key, const sc_progress *progress);
 sc_status sc_prior_sample(float *x, const sc_score *score, int h, int w, int steps, sc_key key,

@@ -78,7 +78,7 @@ wait "$pid" || code=$?
 
 "$program" sample --prior whole.safetensors -n 2 --size 8x8 --sampler reverse-diffusion --corrector langevin \
     --steps 5 -o s.npy --png s.png --quiet || fail "published sampler"
-expect 2 "heun has no corrector" sample --prior whole.safetensors --corrector langevin -o s.npy
+expect 2 "dpm\+\+2m has no corrector" sample --prior whole.safetensors --corrector langevin -o s.npy
 
 # ---- the published losses, each with a network that it is for ----
 

@@ -120,7 +120,8 @@ static void single_gaussian_is_wiener_shrinkage(void **state)
     sc_score_free(score);
 }
 
-/* The sampler's ODE solved exactly for N(0, c): x(sigma) ~ sqrt(c + sigma^2). Heun has order 2:
+/* The sampler's ODE solved exactly for N(0, c): x(sigma) ~ sqrt(c + sigma^2). The standard
+ * sampler has order 2:
  * halving the steps' size takes the error to a quarter. */
 static void sampler_has_order_two(void **state)
 {

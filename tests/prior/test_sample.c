@@ -55,7 +55,8 @@ static void check(const char *what, const sc_score *score, const char *const opt
 static void every_sampler_draws_the_prior(void **state)
 {
     (void)state;
-    static const char *const heun[][2] = {{"steps", "40"}, {NULL, NULL}};
+    static const char *const standard[][2] = {{"steps", "40"}, {NULL, NULL}};
+    static const char *const heun[][2] = {{"sampler", "heun"}, {"steps", "40"}, {NULL, NULL}};
     static const char *const reverse[][2] = {
         {"sampler", "reverse-diffusion"}, {"steps", "300"}, {NULL, NULL}};
     static const char *const euler[][2] = {
@@ -72,6 +73,7 @@ static void every_sampler_draws_the_prior(void **state)
                                         {NULL, NULL}};
     for (int k = 0; k < 3; k++) {
         sc_score *score = gaussian(sdes[k]);
+        check("dpm++2m, the standard", score, standard);
         check("heun", score, heun);
         check("reverse diffusion", score, reverse);
         check("Euler-Maruyama", score, euler);

@@ -127,6 +127,7 @@ static void edm_without_churn_is_heun(void **state)
     (void)state;
     sc_options options = sc_options_default(sc_sample_options);
     moments a = {0}, b = {0};
+    assert_int_equal(sc_options_set(&options, "sampler", "heun"), SC_OK);
     assert_int_equal(sc_options_set(&options, "steps", "20"), SC_OK);
     assert_int_equal(moments_of(&a, &data, &sdes[1], &options, false), SC_OK);
     assert_int_equal(sc_options_set(&options, "sampler", "edm"), SC_OK);
