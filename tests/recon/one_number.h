@@ -23,10 +23,13 @@ static inline void one_begin(one_number *o, int copies, int parts, int threads, 
 {
     *o = (one_number){.gain = gain, .copies = copies, .parts = parts, .term = term};
     const sc_shape shape = {parts == 2 ? SC_C32 : SC_F32, 3, {copies, 1, 1}};
-    const float weight = (float)gain;
-    float *data = NULL;
+    float *data = NULL, *weight = NULL;
+    OK(SC_ALLOC(&weight, copies, "weights"));
+    for (int i = 0; i < copies; i++)
+        weight[i] = (float)gain;
     OK(sc_device_create_cpu(&o->device, threads));
-    OK(sc_op_mask(&o->op, o->device, &shape, &weight, 1));
+    OK(sc_op_mask(&o->op, o->device, &shape, weight, copies));
+    sc_free(weight);
     OK(SC_DEVICE_ALLOC(o->device, &data, copies * parts));
     for (int i = 0; i < copies; i++)
         data[i] = (float)y;

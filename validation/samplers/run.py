@@ -58,6 +58,11 @@ TRIALS = [
     ("pc", {"data": "proximal"}),
     ("pula", {}),
     ("pula", {"samples": 8}),
+    ("pula", {"levels": 50}),
+    ("pula", {"levels": 50, "samples": 4}),
+    ("daps", {"levels": 50}),
+    ("daps", {"levels": 50, "samples": 4}),
+    ("daps", {"levels": 10, "ode": 5, "spread": 1e6}),
 ]
 
 
