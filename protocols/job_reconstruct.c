@@ -36,6 +36,37 @@ static sc_status fall_back(sc_estimate *estimate, sc_running *run, sc_job_plane 
     return sc_gate_check(&plane->gate, estimate, problem, NULL);
 }
 
+/* Where the result is further from its data than the noise allows and the classical result is not,
+ * the prior does not fit this scan, and the classical result takes its place. Where both are too
+ * far, the maps or the noise are at fault, and the prior's result stays. */
+static sc_status prefer_classical(sc_estimate *estimate, sc_running *run, sc_job_plane *plane,
+                                  const sc_problem *problem, int64_t frame, int64_t slice,
+                                  const sc_progress *progress)
+{
+    sc_estimate classical = {0};
+    sc_gate gate;
+    sc_status status = sc_job_one(&classical, run, run->classical, &run->classical_options, problem,
+                                  NULL, frame, slice, progress);
+    if (status == SC_OK)
+        status = sc_gate_check(&gate, &classical, problem, NULL);
+    if (status == SC_OK && gate.fit != SC_FIT_TOO_FAR) {
+        if (gate.warnings < SC_GATE_WARNINGS)
+            snprintf(
+                gate.warning[gate.warnings++], sizeof gate.warning[0],
+                "the prior does not fit this scan: residual %.2f, expected 1 +- %.3f (%.0f degrees "
+                "of freedom), %s leaves %.2f and is written instead",
+                plane->gate.residual, gate.deviation, gate.degrees, run->classical->name,
+                gate.residual);
+        sc_estimate_free(estimate);
+        *estimate = classical;
+        plane->gate = gate;
+        plane->fell_back = true;
+        return SC_OK;
+    }
+    sc_estimate_free(&classical);
+    return status == SC_ERR_NUMERIC ? SC_OK : status;
+}
+
 sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, sc_status status,
                         const sc_problem *problem, const sc_score *score,
                         const sc_progress *progress)
@@ -47,6 +78,9 @@ sc_status sc_job_settle(sc_running *run, int64_t index, sc_estimate *estimate, s
         status = sc_gate_check(&plane->gate, estimate, problem, score);
     if (status == SC_ERR_NUMERIC && run->job->settings.fallback && score)
         status = fall_back(estimate, run, plane, problem, frame, slice, progress);
+    if (status == SC_OK && plane->gate.fit == SC_FIT_TOO_FAR && run->job->settings.fallback &&
+        score)
+        status = prefer_classical(estimate, run, plane, problem, frame, slice, progress);
     if (status == SC_ERR_NUMERIC && run->job->force && plane->gate.residual > 0)
         status = SC_OK; /* there is an image; sc_job_run says that it failed */
     SC_TRY(status);

@@ -35,10 +35,12 @@ static int make_files(void **state)
 }
 
 /* Into `output`; the network has learnt nothing, so its images are written by force. */
+static bool fallback;
+
 static void run_job(const char *output, int samples, bool residual_map)
 {
     char scan[256], weights[256], place[256], out[256];
-    char *option[] = {"levels=4", "cg=4"};
+    char *option[] = {"levels=4", "cg=4", "sigma-min=0.06", "denoise=yes"};
     sc_job job = sc_job_default();
     sc_job_report report;
     in_folder(scan, "scan.h5"), in_folder(weights, "weights.safetensors");
@@ -48,7 +50,8 @@ static void run_job(const char *output, int samples, bool residual_map)
     job.settings.geometry = place;
     job.settings.samples = samples;
     job.settings.residual_map = residual_map;
-    job.settings.options = option, job.settings.options_count = 2;
+    job.settings.fallback = fallback;
+    job.settings.options = option, job.settings.options_count = fallback ? 4 : 2;
     job.settings.formats = SC_FORMAT_NPY | SC_FORMAT_DICOM;
     warnings = 0;
     sc_log_set(listen, NULL);
@@ -174,6 +177,38 @@ static void a_point_estimate_has_a_residual_map_if_asked(void **state)
     }
 }
 
+/* An untrained prior that has the last word: what it makes is not the scan's image. */
+static void what_the_data_refuse_falls_back(void **state)
+{
+    (void)state;
+    fallback = true;
+    run_job("fallback", 4, false);
+    fallback = false;
+    json_t *root = read_record("fallback"), *residual = json_object_get(root, "residual");
+    double value = json_number_value(json_array_get(json_object_get(residual, "value"), 0));
+    bool fell = json_is_true(json_object_get(json_object_get(root, "method"), "fell_back"));
+    const char *fit = json_string_value(json_object_get(residual, "fit"));
+    print_message("fell back: %d, residual %.2f, %s\n", fell, value, fit);
+    assert_true(fell);
+    json_t *list = json_object_get(root, "warning"), *line;
+    size_t i;
+    bool said = false;
+    json_array_foreach(list, i, line) said =
+        said || strstr(json_string_value(line), "the prior does not fit this scan");
+    assert_true(said);
+    assert_true(value < 1.5 && strcmp(fit, "too far") != 0);
+    sc_array std = read_map("fallback", "std"), chi2 = read_map("fallback", "chi2");
+    int64_t unknown = 0, known = 0;
+    for (int64_t p = 0; p < sc_array_count(&std); p++) {
+        unknown += isnan(((float *)std.data)[p]) != 0;
+        known += isfinite(((float *)chi2.data)[p]) != 0;
+    }
+    assert_int_equal(unknown, sc_array_count(&std)); /* nothing is known of a classical result */
+    assert_true(known > 0);
+    sc_array_free(&std), sc_array_free(&chi2);
+    json_decref(root);
+}
+
 /* By programs of others: dciodvfy finds no Error, each map is a series of its own and says what it
  * is. */
 static void maps_are_legal_series_of_their_own(void **state)
@@ -213,6 +248,7 @@ int main(void)
         cmocka_unit_test(the_record_states_degrees_of_freedom),
         cmocka_unit_test(few_samples_promise_less_and_say_so),
         cmocka_unit_test(a_point_estimate_has_a_residual_map_if_asked),
+        cmocka_unit_test(what_the_data_refuse_falls_back),
         cmocka_unit_test(maps_are_legal_series_of_their_own),
     };
     return cmocka_run_group_tests(tests, make_files, remove_folder);
