@@ -105,8 +105,10 @@ sc_status sc_op_blocks(sc_op **op, const sc_device *device, sc_op **part, int n,
     self = NULL;
 cleanup:
     if (status != SC_OK)
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             sc_op_free(part[i]);
+            part[i] = NULL;
+        }
     if (self)
         destroy(&self->op);
     return status;

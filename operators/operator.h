@@ -79,8 +79,8 @@ sc_status sc_op_chain(sc_op **op, sc_op **part, int n);
 /* [op0; op1; ...]: one domain, ranges one after the other; takes ownership, also on failure. */
 sc_status sc_op_stack(sc_op **op, sc_op **part, int n);
 /* (A_0 x_0, A_1 x_1, ...) of n parts with equal domains, which become (n, dim...); takes ownership,
- * also on failure. The parts are shared out to `threads`, so theirs should be a device of one thread
- * where that is more than one. */
+ * also on failure, and leaves part[i] NULL. The parts are shared out to `threads`, so theirs should
+ * be a device of one thread where that is more than one. */
 sc_status sc_op_blocks(sc_op **op, const sc_device *device, sc_op **part, int n, int threads);
 /* factor * inner, which is borrowed. */
 sc_status sc_op_scaled(sc_op **op, const sc_op *inner, double factor);

@@ -46,7 +46,7 @@ static int make_files(void **state)
     in_folder(path, "geometry.json");
     FILE *f = fopen(path, "w");
     fputs("{\"image_position_mm\": [0, 0, 0], \"row_direction\": [1, 0, 0], \"column_direction\": [0, 1, 0], "
-          "\"pixel_spacing_mm\": [1, 1], \"slice_thickness_mm\": 3}", f);
+          "\"pixel_spacing_mm\": [1, 1], \"slice_thickness_mm\": 3, \"slice_spacing_mm\": 3}", f);
     fclose(f);
     return 0;
 }
@@ -54,7 +54,7 @@ static int make_files(void **state)
 static sc_status run(const char *method, bool samples)
 {
     char scan[256], output[256], weights[256], geometry[256];
-    char *option[] = {"levels=2", "cg=2"};
+    char *option[] = {"levels=2", "cg=2", "through-slice=5"};
     sc_job job = sc_job_default();
     sc_job_report report;
     in_folder(scan, "scan.h5"), in_folder(output, "out"), in_folder(weights, "weights.safetensors");
@@ -65,7 +65,7 @@ static sc_status run(const char *method, bool samples)
     job.settings.geometry = geometry;
     job.settings.samples = samples ? 2 : 0;
     job.settings.options = option;
-    job.settings.options_count = strcmp(method, "cg-sense") ? 2 : 0;
+    job.settings.options_count = !strcmp(method, "cg-sense") ? 0 : strcmp(method, "dds") ? 2 : 3;
     job.settings.formats = SC_FORMAT_DICOM | SC_FORMAT_NPY | SC_FORMAT_CFL | SC_FORMAT_NIFTI | SC_FORMAT_PNG;
     return sc_job_run(&job, &report);
 }
@@ -118,6 +118,14 @@ static void every_failing_allocation_is_an_error_and_no_more(void **state)
     fail_each(&fail_allocation, &allocations, "pula", true, SC_ERR_MEMORY);
 }
 
+/* Two slices as one problem. */
+static void every_failing_allocation_of_a_stack_is_an_error_and_no_more(void **state)
+{
+    (void)state;
+    make_scan(2, 1);
+    fail_each(&fail_allocation, &allocations, "dds", false, SC_ERR_MEMORY);
+}
+
 static void every_failing_write_is_an_error_and_no_more(void **state)
 {
     (void)state;
@@ -130,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_an_error_and_no_more),
         cmocka_unit_test(every_failing_write_is_an_error_and_no_more),
+        cmocka_unit_test(every_failing_allocation_of_a_stack_is_an_error_and_no_more),
     };
     return cmocka_run_group_tests(tests, make_files, remove_folder);
 }
