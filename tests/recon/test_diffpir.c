@@ -59,8 +59,8 @@ static void samples_follow_the_recursion(void **state)
 }
 
 /* With many levels the mean comes to the posterior mean of a Gaussian prior; the variance stays
- * short of the posterior's, at half of it with fresh noise alone. How near is stated, for the
- * recursion; the samples follow it there, too. */
+ * short of the posterior's, at half of it with fresh noise alone. How near the samples are to the
+ * closed form of the posterior is stated, with room for what 10^4 of them leave open. */
 static void mean_comes_near_the_posterior_mean(void **state)
 {
     (void)state;
@@ -68,12 +68,12 @@ static void mean_comes_near_the_posterior_mean(void **state)
         double zeta;
         int levels;
         nearness stated;
-    } rows[] = {{0.3, 200, {0.6, 0.8, 0.95}},
-                {0.3, 2000, {0.06, 0.88, 0.95}},
-                {1, 2000, {0.03, 0.48, 0.52}}};
+    } rows[] = {{0.3, 200, {0.62, 0.78, 0.97}},
+                {0.3, 2000, {0.1, 0.86, 0.97}},
+                {1, 2000, {0.07, 0.46, 0.54}}};
     sc_device *device;
     sc_problem problem;
-    law prior, post, x, found;
+    law prior, post, found;
     const double one = 1;
     OK(sc_device_create_cpu(&device, 1));
     problem_create(&problem, device, COPIES, 1, 0.3);
@@ -83,11 +83,8 @@ static void mean_comes_near_the_posterior_mean(void **state)
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         char text[96];
         snprintf(text, sizeof text, "levels=%d sigma-end=0.1 zeta=%g", rows[r].levels, rows[r].zeta);
-        double first = warm_start(&x, 3, &problem, (sc_key){11, 0, 0});
-        recursion(&x, &prior, rows[r].levels, first, 0.03, 1, rows[r].zeta, &problem);
         run_method(&found, &sc_method_diffpir, &problem, score, text);
-        assert_law(&found, &x, COPIES, 0, 0, text);
-        nearness n = near_posterior(&x, &post), stated = rows[r].stated;
+        nearness n = near_posterior(&found, &post), stated = rows[r].stated;
         print_message("mean off by %.4f std, variance %.3f to %.3f of the posterior's\n", n.mean,
                       n.least, n.most);
         assert_true(n.mean < stated.mean && n.least > stated.least && n.most < stated.most);
