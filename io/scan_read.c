@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* In order: fastMRI is the more special of the two kinds of HDF5 file. */
 static const sc_scan_reader readers[] = {
@@ -45,6 +46,11 @@ static sc_status find_reader(const sc_scan_reader **reader, const char *path,
     char head[512];
     sc_scan_probe probe = {.path = path, .head = head};
     int64_t bytes;
+    struct stat info;
+    if (!path[0])
+        return sc_fail(SC_ERR_INPUT, "a scan without a name");
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return sc_fail(SC_ERR_INPUT, "is a folder, expected the file of a scan");
     FILE *file = fopen(path, "rb");
     int reason = errno;
     if (file) {

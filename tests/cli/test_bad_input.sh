@@ -11,6 +11,10 @@ np.save("image.npy", disc.astype(np.float32))
 np.save("zeros.npy", np.zeros((48, 40), np.float32))
 np.save("other.npy", np.ones((30, 20), np.float32))
 np.save("mask_other.npy", np.ones((30, 20), np.uint8))
+np.save("mask_nan.npy", np.full((48, 40), np.nan, np.float32))
+np.save("mask_text.npy", np.array(["a", "b"]))
+np.save("maps_nan.npy", np.full((4, 48, 40), np.nan, np.complex64))
+np.save("maps_zero.npy", np.zeros((4, 48, 40), np.complex64))
 np.save("mask_none.npy", np.zeros((48, 40), np.uint8))
 m = np.zeros((48, 40), np.uint8); m[::4] = 1
 np.save("mask_sparse.npy", m)
@@ -43,10 +47,18 @@ expect 1 "cut.h5" recon cut.h5 -o out --method cg-sense
 expect 1 "noise.h5" recon noise.h5 -o out --method cg-sense
 expect 1 "text.h5" recon text.h5 -o out --method cg-sense
 expect 1 "empty.h5" recon empty.h5 -o out --method cg-sense
-expect 1 "folder" recon folder -o out --method cg-sense
+mkdir empty_place
+expect 1 "empty_place: is a folder, expected the file of a scan" recon empty_place -o out --method cg-sense
+expect 1 "a scan without a name" recon "" -o out --method cg-sense
+expect 1 "not a scan" recon /dev/null -o out --method cg-sense
 expect 1 "mask_other" recon full.h5 --mask mask_other.npy -o out --method cg-sense
 expect 1 "mask_none.npy.*without samples" recon full.h5 --mask mask_none.npy -o out --method cg-sense
 expect 1 "calibration" recon full.h5 --mask mask_sparse.npy -o out --method cg-sense
+expect 1 "mask_nan.npy: mask holds nan" recon full.h5 --mask mask_nan.npy -o out --method cg-sense
+expect 1 "mask_text.npy: .*expected a float" recon full.h5 --mask mask_text.npy -o out --method cg-sense
+expect 1 "empty_place: is a folder" recon full.h5 --mask empty_place -o out --method cg-sense
+expect 1 "maps_nan.npy|coil maps: not finite" recon scan.h5 --maps maps_nan.npy -o out --method cg-sense
+expect 1 "coil maps: zero everywhere" recon scan.h5 --maps maps_zero.npy -o out --method cg-sense
 expect 1 "maps|other.npy" recon scan.h5 --maps other.npy -o out --method cg-sense
 expect 1 "prior|weights|safetensors|image.npy" recon scan.h5 --prior image.npy -o out
 expect 1 "text.h5: expected a scan, an image, a prior .* or a protocol" info text.h5
@@ -137,6 +149,18 @@ expect 2 "s.npy.*h5" simulate image.npy -o s.npy
 "$program" simulate array.cfl -o part.cfl --mask lines:4:16 --quiet || fail "a .cfl scan is not undersampled"
 "$program" info part.cfl --quiet | grep -qE "acceleration +[2-9]" || fail "part.cfl is not undersampled"
 expect 2 "array.cfl: slice: expected 0 to 0, found 3" recon array.cfl -o out --method cg-sense --slice 3
+
+# pairs of .cfl and .hdr that disagree
+head -c 5000 array.cfl >cut.cfl && cp array.hdr cut.hdr
+cp array.hdr alone.hdr
+for sizes in negative:-1 huge:99999999999; do
+    cp array.cfl "${sizes%:*}.cfl"
+    printf '# Dimensions\n%s 48000000 40000000 8\n' "${sizes#*:}" >"${sizes%:*}.hdr"
+done
+expect 1 "cut.hdr: sizes ask for [0-9]* bytes, cut.cfl holds 5000" recon cut.cfl -o out --method cg-sense
+expect 1 "alone.cfl: No such file" recon alone.cfl -o out --method cg-sense
+expect 1 "negative.hdr: dimension 0 is -1" recon negative.cfl -o out --method cg-sense
+expect 1 "huge.hdr: the sizes overflow" recon huge.cfl -o out --method cg-sense
 
 # output folders
 mkdir full_folder && touch full_folder/file
