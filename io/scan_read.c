@@ -50,7 +50,7 @@ static sc_status find_reader(const sc_scan_reader **reader, const char *path,
     if (!path[0])
         return sc_fail(SC_ERR_INPUT, "a scan without a name");
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return sc_fail(SC_ERR_INPUT, "is a folder, expected the file of a scan");
+        return sc_fail(SC_ERR_FORMAT, "not a scan: a folder, expected a file");
     FILE *file = fopen(path, "rb");
     int reason = errno;
     if (file) {

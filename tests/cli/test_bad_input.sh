@@ -48,7 +48,7 @@ expect 1 "noise.h5" recon noise.h5 -o out --method cg-sense
 expect 1 "text.h5" recon text.h5 -o out --method cg-sense
 expect 1 "empty.h5" recon empty.h5 -o out --method cg-sense
 mkdir empty_place
-expect 1 "empty_place: is a folder, expected the file of a scan" recon empty_place -o out --method cg-sense
+expect 1 "empty_place: not a scan: a folder, expected a file" recon empty_place -o out --method cg-sense
 expect 1 "a scan without a name" recon "" -o out --method cg-sense
 expect 1 "not a scan" recon /dev/null -o out --method cg-sense
 expect 1 "mask_other" recon full.h5 --mask mask_other.npy -o out --method cg-sense
@@ -56,7 +56,7 @@ expect 1 "mask_none.npy.*without samples" recon full.h5 --mask mask_none.npy -o 
 expect 1 "calibration" recon full.h5 --mask mask_sparse.npy -o out --method cg-sense
 expect 1 "mask_nan.npy: mask holds nan" recon full.h5 --mask mask_nan.npy -o out --method cg-sense
 expect 1 "mask_text.npy: .*expected a float" recon full.h5 --mask mask_text.npy -o out --method cg-sense
-expect 1 "empty_place: is a folder" recon full.h5 --mask empty_place -o out --method cg-sense
+expect 1 "empty_place: .*a folder" recon full.h5 --mask empty_place -o out --method cg-sense
 expect 1 "maps_nan.npy|coil maps: not finite" recon scan.h5 --maps maps_nan.npy -o out --method cg-sense
 expect 1 "coil maps: zero everywhere" recon scan.h5 --maps maps_zero.npy -o out --method cg-sense
 expect 1 "maps|other.npy" recon scan.h5 --maps other.npy -o out --method cg-sense
