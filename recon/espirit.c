@@ -14,9 +14,9 @@
  * border, a second set is worth its freedom if what one set leaves unexplained stands far above
  * the noise: the share is held against the noise's eigenvalue over the largest. */
 #define SECOND_EIGENVALUE 0.9
-#define SECOND_OVER_NOISE 5000
+#define SECOND_OVER_NOISE 8000
 #define SECOND_LEAST 0.016
-#define SECOND_MOST 0.025
+#define SECOND_MOST 0.1
 /* With nearly all patterns kept there is only noise, and every eigenvalue is 1. */
 #define NOISE_RANK 0.8
 /* Eigenvalues of the calibration matrix, as shares of the largest: what tells of two images, and
