@@ -128,15 +128,23 @@ static sc_status write_in_place(const char *path, const void *data, size_t bytes
     return status;
 }
 
+/* An empty file of a temporary name beside path, open for writing. */
+static sc_status create_beside(int *descriptor, char temporary[PATH_MAX], const char *path)
+{
+    sc_status status = sc_temporary_name(temporary, PATH_MAX, path);
+    if (status != SC_OK)
+        return status;
+    *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return *descriptor < 0 ? refused(path, "cannot create") : SC_OK;
+}
+
 static sc_status write_and_rename(const char *path, const void *data, size_t bytes)
 {
     char temporary[PATH_MAX];
-    sc_status status = sc_temporary_name(temporary, sizeof temporary, path);
+    int descriptor;
+    sc_status status = create_beside(&descriptor, temporary, path);
     if (status != SC_OK)
         return status;
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor < 0)
-        return refused(path, "cannot create");
     SC_TRY(sc_file_write_all(descriptor, data, bytes, path));
     if (fsync(descriptor) != 0)
         SC_TRY(refused(path, "cannot write"));
@@ -173,12 +181,10 @@ sc_status sc_file_write(const char *path, const void *data, size_t bytes)
 static sc_status check_folder_of(const char *path)
 {
     char temporary[PATH_MAX];
-    sc_status status = sc_temporary_name(temporary, sizeof temporary, path);
+    int descriptor;
+    sc_status status = create_beside(&descriptor, temporary, path);
     if (status != SC_OK)
         return status;
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor < 0)
-        return refused(path, "cannot create");
     close(descriptor);
     unlink(temporary);
     return SC_OK;

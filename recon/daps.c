@@ -182,13 +182,6 @@ static sc_status corrector(sc_diffusion *run, int level)
     return SC_OK;
 }
 
-static sc_status finish(sc_diffusion *run, int level)
-{
-    if (sc_diffusion_option(run, "denoise") == 0)
-        return SC_OK;
-    return sc_diffusion_denoise(run, run->x, run->x, run->sigma[level - 1]);
-}
-
 static const sc_diffusion_pieces pieces = {
     .name = "daps",
     .random = true,
@@ -197,7 +190,7 @@ static const sc_diffusion_pieces pieces = {
     .predictor = predictor,
     .data = data,
     .corrector = corrector,
-    .finish = finish,
+    .finish = sc_diffusion_last_denoise,
     .release = release,
 };
 

@@ -260,6 +260,13 @@ sc_status sc_diffusion_denoised(sc_diffusion *run, int level)
     return sc_diffusion_denoise(run, run->d, run->x, run->sigma[level]);
 }
 
+sc_status sc_diffusion_last_denoise(sc_diffusion *run, int level)
+{
+    if (sc_diffusion_option(run, "denoise") == 0)
+        return SC_OK;
+    return sc_diffusion_denoise(run, run->x, run->x, run->sigma[level - 1]);
+}
+
 sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, double sigma)
 {
     sc_status status = SC_OK;

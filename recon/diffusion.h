@@ -78,6 +78,9 @@ sc_status sc_diffusion_denoise(sc_diffusion *run, float *d, const float *x, doub
 /* A predictor piece: d = D(x, sigma[level]). */
 sc_status sc_diffusion_denoised(sc_diffusion *run, int level);
 
+/* A finish piece: x = D(x, last sigma), if option `denoise` says so. */
+sc_status sc_diffusion_last_denoise(sc_diffusion *run, int level);
+
 /* g = J^T v for all samples, J the Jacobian of D(., sigma) at x; g may be v. Counted as
  * SC_GRADIENT_EVALUATIONS of the score, forward and back. SC_ERR_UNSUPPORTED for a score without
  * derivative. */

@@ -67,20 +67,13 @@ cleanup:
     return status;
 }
 
-static sc_status finish(sc_diffusion *run, int level)
-{
-    if (sc_diffusion_option(run, "denoise") == 0)
-        return SC_OK;
-    return sc_diffusion_denoise(run, run->x, run->x, run->sigma[level - 1]);
-}
-
 static const sc_diffusion_pieces pieces = {
     .name = "pula",
     .random = true,
     .plan = sc_diffusion_prior_levels,
     .start = start,
     .corrector = corrector,
-    .finish = finish,
+    .finish = sc_diffusion_last_denoise,
 };
 
 static sc_status run_pula(sc_estimate *estimate, const sc_problem *problem, const sc_score *score,

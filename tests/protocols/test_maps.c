@@ -216,13 +216,14 @@ static void maps_are_legal_series_of_their_own(void **state)
     (void)state;
     char command[1024];
     if (system("command -v dciodvfy >/dev/null && command -v dcmdump >/dev/null") != 0) {
-        print_message("dciodvfy or dcmdump is missing\n");
+        print_message("skipped: dciodvfy or dcmdump is missing\n");
         skip();
     }
     snprintf(command, sizeof command,
-             "cd %s/samples && for f in dicom*/*.dcm; do dciodvfy $f 2>&1; done | grep Error",
+             "cd %s/samples && for f in dicom*/*.dcm; do dciodvfy $f 2>&1; done >verdicts && "
+             "grep -q SCImage verdicts && ! grep Error verdicts",
              folder);
-    assert_int_not_equal(system(command), 0);
+    assert_int_equal(system(command), 0);
     const struct {
         const char *what; /* lines of a dump */
         int lines;
