@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "mr_prior")]
 from cache import Cache  # noqa: E402
 from figure import draw  # noqa: E402
+from markdown import Markdown  # noqa: E402
 from measure import evaluate  # noqa: E402
 from methods import Case, Scorecon  # noqa: E402
 from simulation import Slices, measure, seed_of  # noqa: E402
@@ -84,18 +85,10 @@ class Bench:
 
 # ---- the report ----
 
-class Report:
+class Report(Markdown):
     def __init__(self, bench):
-        self.bench, self.given, self.lines = bench, bench.given, []
-
-    def say(self, text=""):
-        self.lines.append(text)
-
-    def table(self, head, rows):
-        self.say("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-        for row in rows:
-            self.say("| " + " | ".join(row) + " |")
-        self.say()
+        super().__init__()
+        self.bench, self.given = bench, bench.given
 
     def rows(self, mask, trial):
         found = {n: self.bench.row(n, mask, trial) for n in self.bench.names}

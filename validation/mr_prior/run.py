@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from cache import Cache
+from markdown import Markdown
 from measures import compare, object_of, panel, write_png
 from methods import BART, METHODS, Case, Scorecon
 from simulation import Slices, band_limited, measure, seed_of
@@ -189,21 +190,13 @@ def cell(values):
     return text % numbers
 
 
-class Report:
+class Report(Markdown):
     def __init__(self, bench):
+        super().__init__()
         self.bench, given = bench, bench.given
         self.found = [(u, r) for u, r in ((u, bench.rows(*u)) for u in bench.units()) if r]
-        self.methods, self.lines = given.methods, []
+        self.methods = given.methods
         self.contrasts = sorted({u[0].split("/")[0] for u, _ in self.found})
-
-    def say(self, text=""):
-        self.lines.append(text)
-
-    def table(self, head, rows):
-        self.say("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-        for row in rows:
-            self.say("| " + " | ".join(row) + " |")
-        self.say()
 
     def pick(self, mask=None, noise=None, contrast=None):
         return [r for (name, m, n), r in self.found if mask in (None, m) and noise in (None, n)
